@@ -1,0 +1,1 @@
+"""The protocols of Certificate Transparency, as pure functions on bytes."""

@@ -1,0 +1,1 @@
+"""Built-in logs for demonstrations and tests: real protocols, made-up growth."""

@@ -1,0 +1,1 @@
+"""Reading the logs: clients, pace, pollers, positions, log lists."""

@@ -1,0 +1,1 @@
+"""Serving the streams: HTTP, WebSocket and what people and monitors ask for."""
