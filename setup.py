@@ -15,7 +15,9 @@ TEST = [
     "coverage[toml]>=7.4",
     "certstream>=1.12",  # the field's Python client, run unmodified against the server
     "websockets>=12",  # an independent WebSocket client
-    "build>=1.2",  # the packaging test builds a wheel and an sdist
+    "build>=1.2",  # the packaging test builds a wheel and an sdist ...
+    "setuptools>=70",  # ... without fetching a build environment of its own
+    "wheel>=0.43",
 ]
 DEV = [
     *TEST,

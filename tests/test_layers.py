@@ -1,0 +1,151 @@
+"""The layers of the architecture, held by a test: imports point down only."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+PACKAGE = Path(__file__).parent.parent / "certstream_tx"
+
+PURE, CORE, EDGE, TOP = range(4)
+LAYER = {
+    "ct": PURE,
+    "config": PURE,
+    "certificate": PURE,
+    "message": PURE,
+    "framing": PURE,
+    "hub": CORE,
+    "events": CORE,
+    "stats": CORE,
+    "ingest": EDGE,
+    "serve": EDGE,
+    "demo": EDGE,
+    "tap": TOP,
+}
+PURE_MAY_IMPORT = {"cryptography", "msgspec", "yaml"}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Dotted name below the package, parsed source; of every module."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        yield name.removesuffix(".__init__") or "__init__", ast.parse(path.read_text())
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """Every imported module, and whether it is imported when this module is."""
+    inside = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) not in inside
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", id(node) not in inside
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}", id(node) not in inside
+
+
+def layer_of(name: str) -> tuple[str, int] | None:
+    """The part a module belongs to and its layer; None for the package itself."""
+    part = name.split(".")[0]
+    return None if part in ("__init__", "__main__") else (part, LAYER[part])
+
+
+class LayerTests(SynchronousTestCase):
+    """Pure code knows nobody, edges do not know each other, only the composition knows all."""
+
+    def test_every_part_has_a_layer(self) -> None:
+        """A new file at the top of the package has been given its place here."""
+        parts = {name.split(".")[0] for name, _ in modules()} - {"__init__"}
+        self.assertEqual(parts - set(LAYER), set())
+
+    def test_imports_point_down(self) -> None:
+        """Nobody imports a higher layer, nor another edge."""
+        wrong = []
+        for name, tree in modules():
+            here = layer_of(name)
+            if here is None:
+                continue
+            for imported, _ in imports(tree):
+                if not imported.startswith("certstream_tx."):
+                    continue
+                there = layer_of(imported.removeprefix("certstream_tx."))
+                if there is None or there[0] == "__version__" or there[0] == here[0]:
+                    continue
+                if there[1] > here[1] or (there[1] == here[1] == EDGE):
+                    wrong.append(f"{name} imports {imported}")
+        self.assertEqual(wrong, [])
+
+    def test_pure_code_does_no_io(self) -> None:
+        """Pure modules import the standard library and few named packages, never Twisted."""
+        import sys
+
+        allowed = PURE_MAY_IMPORT | set(sys.stdlib_module_names) | {"certstream_tx"}
+        forbidden = {"socket", "asyncio", "threading", "subprocess", "urllib.request", "os"}
+        wrong = [
+            f"{name} imports {imported}"
+            for name, tree in modules()
+            if (here := layer_of(name)) and here[1] == PURE
+            for imported, _ in imports(tree)
+            if imported.split(".")[0] not in allowed or imported in forbidden
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_nobody_imports_the_reactor_with_a_module(self) -> None:
+        """The global reactor is imported inside tap's functions only (and the demo's main)."""
+        wrong = [
+            f"{name} imports {imported}"
+            for name, tree in modules()
+            for imported, at_import in imports(tree)
+            if imported == "prometheus_client.twisted"
+            or (
+                imported == "twisted.internet.reactor"
+                and (at_import or name not in ("tap", "demo.__main__"))
+            )
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_cancellation_passes(self) -> None:
+        """In coroutines, ``except Exception`` stands behind ``except CancelledError``."""
+        wrong = []
+        for name, tree in modules():
+            for function in ast.walk(tree):
+                if not isinstance(function, ast.AsyncFunctionDef):
+                    continue
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Try) and not _cancel_first(node):
+                        wrong.append(f"{name}.{function.name}, line {node.lineno}")
+        self.assertEqual(wrong, [])
+
+    def test_no_module_is_called_by_an_empty_word(self) -> None:
+        """Names are the field's terms."""
+        empty = {"manager", "handler", "util", "utils", "helper", "helpers", "processor", "common"}
+        self.assertEqual([n for n, _ in modules() if n.split(".")[-1] in empty], [])
+
+    def test_binding_is_left_to_strports(self) -> None:
+        """A taken port must end the program: only strports.service does that."""
+        for path in PACKAGE.rglob("*.py"):
+            self.assertNotIn("StreamServerEndpointService(", path.read_text(), path)
+
+    def test_null_origin_is_always_allowed(self) -> None:
+        """autobahn forbids the null Origin in any setProtocolOptions call that does not say so."""
+        for path in PACKAGE.rglob("*.py"):
+            text = path.read_text()
+            self.assertEqual(
+                text.count("setProtocolOptions("), text.count("allowNullOrigin=True"), path
+            )
+
+
+def _cancel_first(node: ast.Try) -> bool:
+    """Whether a broad handler, if there is one, follows one for CancelledError."""
+    names = [ast.unparse(h.type) if h.type else "BaseException" for h in node.handlers]
+    for i, name in enumerate(names):
+        if name in ("Exception", "BaseException"):
+            return any("CancelledError" in earlier for earlier in names[:i])
+    return True
