@@ -1,0 +1,214 @@
+"""Merkle trees of Certificate Transparency: hashes, compact ranges and proofs (RFC 9162 2.1).
+
+RFC 6962 2.1 defines the same tree; RFC 9162 writes down how proofs are verified.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Final
+
+HASH_SIZE: Final = 32
+EMPTY_ROOT: Final = sha256(b"").digest()
+# Tree sizes are uint64 on the wire; a larger one can only come from a reader's mistake.
+MAX_SIZE: Final = 2**64 - 1
+
+
+class MerkleError(ValueError):
+    """A proof does not prove what it should, or a range contradicts itself."""
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """The hash of a leaf; ``data`` is the whole MerkleTreeLeaf (``leaf_input``)."""
+    return sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node over its two children."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+class CompactRange:
+    """All that must be kept of the tree over ``[0, size)`` to grow it and to tell its root.
+
+    ``nodes`` holds the roots of the perfect subtrees the range falls into, one for each bit set in
+    ``size``, the largest (leftmost) first: 32 bytes times popcount(size).
+
+    Raises MerkleError when ``nodes`` cannot belong to ``size``.
+    """
+
+    __slots__ = ("nodes", "size")
+
+    def __init__(self, size: int = 0, nodes: Iterable[bytes] = ()) -> None:
+        self.size = size
+        self.nodes: list[bytes] = list(nodes)
+        if not 0 <= size <= MAX_SIZE:
+            raise MerkleError(f"a tree cannot have {size} leaves")
+        if len(self.nodes) != size.bit_count():
+            raise MerkleError(
+                f"a range of {size} leaves has {size.bit_count()} nodes, not {len(self.nodes)}"
+            )
+        _check_hashes(self.nodes)
+
+    def add(self, leaf: bytes) -> None:
+        """Append one leaf hash. Raises MerkleError when it is no hash."""
+        if len(leaf) != HASH_SIZE:
+            raise MerkleError(f"a hash has {HASH_SIZE} bytes, not {len(leaf)}")
+        nodes = self.nodes
+        rest = self.size
+        while rest & 1:
+            leaf = sha256(b"\x01" + nodes.pop() + leaf).digest()
+            rest >>= 1
+        nodes.append(leaf)
+        self.size += 1
+
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """Append many leaf hashes, a level of the tree at a time.
+
+        Raises MerkleError when one of them is no hash; the range is then as it was.
+        """
+        level = list(leaves)
+        _check_hashes(level)
+        nodes = self.nodes
+        rest = self.size
+        size = rest + len(level)
+        edge: list[bytes] = []  # the new right edge, smallest subtree first
+        while level:
+            if rest & 1:
+                level.insert(0, nodes.pop())
+            if len(level) & 1:
+                edge.append(level.pop())
+            pairs = iter(level)
+            level = [
+                sha256(b"\x01" + left + right).digest()
+                for left, right in zip(pairs, pairs, strict=True)
+            ]
+            rest >>= 1
+        nodes.extend(reversed(edge))
+        self.size = size
+
+    def root(self) -> bytes:
+        """The root hash of the tree over this range (that of the empty tree for no leaves)."""
+        if not self.nodes:
+            return EMPTY_ROOT
+        root = self.nodes[-1]
+        for node in reversed(self.nodes[:-1]):
+            root = node_hash(node, root)
+        return root
+
+    def copy(self) -> "CompactRange":
+        """An independent range of the same leaves."""
+        return CompactRange(self.size, self.nodes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CompactRange):
+            return NotImplemented
+        return self.size == other.size and self.nodes == other.nodes
+
+    __hash__ = None  # type: ignore[assignment]  # it changes as it grows
+
+    def __repr__(self) -> str:
+        return f"CompactRange(size={self.size}, root={self.root().hex()})"
+
+
+def root_from_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes]) -> bytes:
+    """The root that an inclusion path leads to from the leaf hash at ``index``.
+
+    Raises MerkleError when the path has not the shape that ``index`` and ``size`` demand.
+    """
+    _check_hashes([leaf])
+    root = leaf
+    for node, is_left in _siblings(index, size, path):
+        root = node_hash(node, root) if is_left else node_hash(root, node)
+    return root
+
+
+def verify_inclusion(
+    index: int, size: int, leaf: bytes, path: Sequence[bytes], root: bytes
+) -> None:
+    """Check that ``leaf`` is at ``index`` in the tree of ``size`` leaves under ``root``.
+
+    Raises MerkleError when that is not proven (RFC 9162 2.1.3.2).
+    """
+    if root_from_inclusion(index, size, leaf, path) != root:
+        raise MerkleError(f"leaf {index} is not in the tree of {size} leaves with this root")
+
+
+def range_before(index: int, size: int, path: Sequence[bytes]) -> CompactRange:
+    """The compact range of ``[0, index)``: the left siblings on the inclusion path of ``index``.
+
+    It is proven only when the same path leads to a signed root (``verify_inclusion``).
+    Raises MerkleError when the path has not the shape that ``index`` and ``size`` demand.
+    """
+    left = [node for node, is_left in _siblings(index, size, path) if is_left]
+    left.reverse()
+    return CompactRange(index, left)
+
+
+def verify_consistency(
+    first: int, second: int, path: Sequence[bytes], root1: bytes, root2: bytes
+) -> None:
+    """Check that the tree of ``second`` leaves is an extension of the tree of ``first``.
+
+    Raises MerkleError when that is not proven (RFC 9162 2.1.4.2). Trees without leaves are refused:
+    they are consistent with every tree and so prove nothing.
+    """
+    if not 0 < first <= second <= MAX_SIZE:
+        raise MerkleError(f"no proof leads from {first} to {second} leaves")
+    if first == second:
+        if path or root1 != root2:
+            raise MerkleError(f"two trees of {first} leaves differ")
+        return
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn >>= 1
+        sn >>= 1
+    steps = iter(path)
+    # The proof leaves out the first node where it is the old root itself.
+    seed = root1 if first & (first - 1) == 0 else next(steps, b"")
+    _check_hashes((seed,))
+    old = new = seed
+    for node in steps:
+        _check_hashes((node,))
+        if sn == 0:
+            raise MerkleError("a consistency proof is too long")
+        if fn & 1 or fn == sn:
+            old = node_hash(node, old)
+            new = node_hash(node, new)
+            while fn and not fn & 1:
+                fn >>= 1
+                sn >>= 1
+        else:
+            new = node_hash(new, node)
+        fn >>= 1
+        sn >>= 1
+    if sn != 0:
+        raise MerkleError("a consistency proof is too short")
+    if old != root1 or new != root2:
+        raise MerkleError(f"the tree of {second} leaves does not extend that of {first}")
+
+
+def _siblings(index: int, size: int, path: Sequence[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Each node of an inclusion path from the leaf up, and whether it stands on the left."""
+    if not 0 <= index < size <= MAX_SIZE:
+        raise MerkleError(f"there is no leaf {index} in a tree of {size}")
+    fn, sn = index, size - 1
+    for node in path:
+        _check_hashes((node,))
+        if sn == 0:
+            raise MerkleError("an inclusion path is too long")
+        is_left = bool(fn & 1) or fn == sn
+        yield node, is_left
+        if is_left:
+            while fn and not fn & 1:
+                fn >>= 1
+                sn >>= 1
+        fn >>= 1
+        sn >>= 1
+    if sn != 0:
+        raise MerkleError("an inclusion path is too short")
+
+
+def _check_hashes(hashes: Iterable[bytes]) -> None:
+    for value in hashes:
+        if len(value) != HASH_SIZE:
+            raise MerkleError(f"a hash has {HASH_SIZE} bytes, not {len(value)}")
