@@ -33,6 +33,19 @@ class Refusal(Exception):
         self.status = status
 
 
+class Folder(Resource):
+    """A part of a path at which there is nothing itself."""
+
+    def render(self, request: Request) -> bytes:
+        request.setResponseCode(NOT_FOUND)
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return b"there is nothing here\n"
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        """What was not put here is not here."""
+        return Folder()
+
+
 class Call(Resource):
     """Answers GET (and HEAD) with what a function says."""
 

@@ -18,6 +18,7 @@ from certstream_tx.demo.answers import (
     IMMUTABLE,
     Answer,
     Call,
+    Folder,
     Refusal,
     nothing_below,
     number,
@@ -35,7 +36,7 @@ def rfc6962(log: DemoLog, *, max_entries: int = MAX_ENTRIES, align: bool = True)
     ``align``: requests for ``max_entries`` or more end on a multiple of ``max_entries``.
     """
     calls = _Calls(log, max_entries, align)
-    version = Resource()
+    version = Folder()
     for name, call in (
         (b"get-sth", calls.get_sth),
         (b"get-entries", calls.get_entries),
@@ -45,7 +46,7 @@ def rfc6962(log: DemoLog, *, max_entries: int = MAX_ENTRIES, align: bool = True)
         (b"get-roots", calls.get_roots),
     ):
         version.putChild(name, Call(call))
-    ct, top = Resource(), Resource()
+    ct, top = Folder(), Folder()
     ct.putChild(b"v1", version)
     top.putChild(b"ct", ct)
     return top

@@ -16,10 +16,10 @@ from twisted.internet.interfaces import (
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from twisted.web.http import Request
-from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from certstream_tx.ct.log_list import Log
+from certstream_tx.demo.answers import Folder
 from certstream_tx.demo.log import KINDS, DemoLog, Kind
 from certstream_tx.demo.log_list import SignedLogList, listed
 from certstream_tx.demo.rfc6962 import MAX_ENTRIES, rfc6962
@@ -84,7 +84,7 @@ class DemoLogs(Service):
             DemoLog(kind, seed=seed, clock=reactor, rate=rate / len(kinds), size=size, began=began)
             for kind in kinds
         )
-        self._root = Resource()
+        self._root = Folder()
         for log in self.demo_logs:
             face = (
                 static(log)

@@ -16,6 +16,7 @@ from certstream_tx.demo.answers import (
     IMMUTABLE,
     Answer,
     Call,
+    Folder,
     Refusal,
     below,
     nothing_below,
@@ -36,7 +37,7 @@ CERTIFICATE: Final = b"application/pkix-cert"
 def static(log: DemoLog) -> Resource:
     """The tree of resources below the monitoring URL of a log."""
     files = _Files(log)
-    top = Resource()
+    top = Folder()
     top.putChild(b"checkpoint", Call(files.checkpoint))
     top.putChild(b"tile", Call(files.tile))
     top.putChild(b"issuer", Call(files.issuer))
