@@ -1,0 +1,119 @@
+"""The command line of ``twistd certstream``, and the configuration that comes of it."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from twisted.python import usage
+
+from certstream_tx import __version__
+from certstream_tx.config import MAX_BYTES, Config, ConfigError, describe, load
+
+MAX_DEMO_RATE = 5000.0
+"""entries a second; the demonstration shares its one core with the server that it feeds"""
+
+
+class StartError(Exception):
+    """The server cannot start; the text is one line for the operator."""
+
+
+class Options(usage.Options):
+    """What can be said on the command line; everything else is in the configuration file."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "Follows every Certificate Transparency log and streams what they record to clients of the"
+        " certstream protocol. Each option stands above the same key of the environment and of the"
+        " configuration file."
+    )
+    optParameters = [
+        ["config", "c", None, "Configuration file (YAML). [default: config.yaml, if there is one]"],
+        ["host", None, None, "Address to listen on. [default: 0.0.0.0]"],
+        ["port", "p", None, "Port for WebSocket and HTTP. [default: 8080]"],
+        ["state-file", None, None, "Where the position in every log is kept; empty: nowhere."],
+        ["log-level", None, None, "debug, info, warn or error. [default: info]"],
+        ["demo-rate", None, "20", "Entries a second of the demonstration logs."],
+    ]
+    optFlags = [
+        ["check-config", None, "Check the configuration, print what is in force, and exit."],
+        ["demo", None, "Serve and follow built-in demonstration logs instead of public ones."],
+        ["demo-if-offline", None, "The same, but only if no public log answers in 10 seconds."],
+    ]
+
+    config: Config
+    warnings: tuple[str, ...]
+    demo_rate: float
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        usage.Options.__init__(self)
+        self._environment = os.environ if environment is None else environment
+        self._listen: list[str] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """Endpoint string to listen on instead of host and port, such as tcp:8080:interface=127.0.0.1
+        or unix:/run/certstream.sock. May be given more than once."""
+        self._listen.append(endpoint)
+
+    def opt_version(self) -> None:
+        """Print the version and exit."""
+        sys.stdout.write(f"certstream-tx {__version__}\n")
+        raise SystemExit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse; what is wrong ends the program with one line and status 1.
+
+        Twisted would print the whole help first, and the line that matters below it.
+        """
+        try:
+            usage.Options.parseOptions(self, options)
+        except usage.UsageError as error:
+            raise SystemExit(f"certstream: {error}; --help shows what there is") from error
+
+    def postOptions(self) -> None:
+        """Read the configuration."""
+        command_line: dict[str, str | Sequence[str] | None] = {
+            "config": self["config"],
+            "host": self["host"],
+            "port": self["port"],
+            "ct_log.state_file": self["state-file"],
+            "log_level": self["log-level"],
+            "listen": self._listen or None,
+        }
+        try:
+            self.demo_rate = _rate(self["demo-rate"])
+            loaded = load(command_line, self._environment, read_file=_read_file)
+        except ConfigError as error:
+            raise SystemExit("\n".join(f"certstream: {line}" for line in error.problems)) from error
+        self.config = loaded.config
+        self.warnings = loaded.warnings
+        if self["check-config"]:
+            for warning in loaded.warnings:
+                sys.stderr.write(f"certstream: warning: {warning}\n")
+            sys.stdout.write("".join(f"{line}\n" for line in describe(loaded.config, loaded.origins)))
+            raise SystemExit(0)
+
+    @property
+    def makes_daemon(self) -> bool:
+        """Whether twistd will leave the terminal, so that only the log file can be read."""
+        return self.parent is not None and not self.parent.get("nodaemon", True)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 < rate <= MAX_DEMO_RATE:
+        raise ConfigError(
+            [f"--demo-rate: expected a number above 0, at most {MAX_DEMO_RATE:g}, got {text!r}"]
+        )
+    return rate
+
+
+def _read_file(path: str) -> bytes | None:
+    """The file's begin, one byte more than is allowed at most; None when there is no file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,87 @@
+"""One listening port, described by an endpoint string, that exists or ends the program."""
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.python.failure import Failure
+
+from certstream_tx.events import logger
+
+log = logger("certstream_tx.serve")
+
+
+class ListenError(Exception):
+    """An endpoint cannot be listened on; the text names it and why."""
+
+
+class Listening(Service):
+    """Listens on an endpoint while it runs, and says where.
+
+    Twisted's own service for this goes on without a port when it cannot be had, or says so with a
+    traceback; and it does not tell which port it got where any free one was asked for.
+    """
+
+    def __init__(self, description: str, factory: IProtocolFactory, reactor: Any) -> None:
+        """Raises ListenError when the endpoint string means nothing."""
+        self.description = description
+        self._factory = factory
+        self._port: IListeningPort | None = None
+        try:
+            self._endpoint = serverFromString(reactor, description)
+        except Exception as error:  # each kind of endpoint has errors of its own
+            raise ListenError(f"cannot listen on {description}: {_reason(error)}") from error
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as a URL where there is one; empty before it does."""
+        if self._port is None:
+            return ""
+        host = self._port.getHost()
+        scheme = "https" if self.description.startswith(("ssl:", "tls:")) else "http"
+        if isinstance(host, IPv4Address):
+            return f"{scheme}://{host.host}:{host.port}/"
+        if isinstance(host, IPv6Address):
+            return f"{scheme}://[{host.host}]:{host.port}/"
+        if isinstance(host, UNIXAddress) and host.name is not None:
+            return str(host.name.decode("utf-8", "replace"))
+        return self.description
+
+    def privilegedStartService(self) -> None:
+        """Bind. Raises ListenError when that cannot be done now."""
+        super().privilegedStartService()
+        outcome: list[IListeningPort | Failure] = []
+        self._endpoint.listen(self._factory).addBoth(outcome.append)
+        # Every server endpoint there is binds at once; one that did not would be a port that
+        # nobody knows whether it came to be.
+        if not outcome:
+            raise ListenError(f"cannot listen on {self.description}: it does not bind at once")
+        if isinstance(outcome[0], Failure):
+            raise ListenError(
+                f"cannot listen on {self.description}: {_reason(outcome[0].value)}"
+            ) from outcome[0].value
+        self._port = outcome[0]
+
+    def startService(self) -> None:
+        """Bind, unless that was done with privileges before, and say where."""
+        super().startService()
+        if self._port is None:
+            self.privilegedStartService()
+        log.info("Listening on {address}", address=self.address)
+
+    def stopService(self) -> "Deferred[None] | None":
+        """Take no more connections; those that there are stay."""
+        super().stopService()
+        port, self._port = self._port, None
+        return None if port is None else port.stopListening()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, CannotListenError):
+        cause = error.socketError
+        return str(getattr(cause, "strerror", None) or cause)
+    return str(error) or type(error).__name__

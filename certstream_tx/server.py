@@ -1,0 +1,104 @@
+"""The top service: starts its parts in order, and stops them one after the other."""
+
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+
+from certstream_tx.events import logger
+from certstream_tx.options import StartError
+from certstream_tx.serve.listening import ListenError
+
+log = logger("certstream_tx")
+
+STEP_TIMEOUT = 2.0
+"""Seconds a part may take to stop, before the next is stopped all the same: the reactor itself
+would wait without limit."""
+
+
+class Stop(Protocol):
+    """One step of stopping: what is awaited, None when there is nothing to wait for."""
+
+    def __call__(self) -> "Deferred[object] | None": ...
+
+
+class Server(MultiService):
+    """All parts of the server.
+
+    ``parts`` are started in order. ``stops`` are the steps of stopping, each named for the log and
+    bounded in time; a part that none of them stops is stopped at the end.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        parts: Sequence[IService],
+        stops: Sequence[tuple[str, Stop]],
+        *,
+        daemon: bool = False,
+    ) -> None:
+        MultiService.__init__(self)
+        self.setName("certstream")
+        self._clock = clock
+        self._stops = stops
+        self._daemon = daemon
+        for part in parts:
+            part.setServiceParent(self)
+
+    def privilegedStartService(self) -> None:
+        """Bind ports, with whatever rights the process still has. Not called by ``twist``."""
+        try:
+            MultiService.privilegedStartService(self)
+        except ListenError as error:
+            self._cannot_start(error)
+
+    def startService(self) -> None:
+        """Start everything; the first part that cannot start ends the program."""
+        try:
+            MultiService.startService(self)
+        except ListenError as error:
+            self._cannot_start(error)
+
+    def _cannot_start(self, error: Exception) -> None:
+        """End the program with one line and status 1.
+
+        An exception and not SystemExit, which would leave twistd's pidfile behind and its parent
+        process waiting for the daemon; but one that is printed without a traceback.
+        """
+        reason = StartError(str(error))
+        if self._daemon:
+            log.error("Cannot start: {reason}", reason=str(reason))
+        else:
+            sys.excepthook = _print_one_line
+        raise reason from None
+
+    def stopService(self) -> "Deferred[None]":
+        """Stop step by step, so that what is read last is still saved and sent."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for name, stop in self._stops:
+            try:
+                stopping = stop()
+                if stopping is not None:
+                    await stopping.addTimeout(STEP_TIMEOUT, self._clock)
+            except TimeoutError:
+                log.warn("Not stopped within {time} s: {name}", time=STEP_TIMEOUT, name=name)
+            except CancelledError:
+                raise
+            except Exception:
+                log.failure("while stopping {name}", name=name)
+        await MultiService.stopService(self)
+
+
+def _print_one_line(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if isinstance(error, StartError):
+        sys.stderr.write(f"certstream: {error}\n")
+    else:
+        sys.__excepthook__(kind, error, traceback)
