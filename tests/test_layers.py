@@ -14,6 +14,7 @@ LAYER = {
     "config": PURE,
     "certificate": PURE,
     "message": PURE,
+    "x509": PURE,
     "framing": PURE,
     "hub": CORE,
     "events": CORE,
