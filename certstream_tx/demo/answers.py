@@ -36,6 +36,9 @@ class Refusal(Exception):
 class Folder(Resource):
     """A part of a path at which there is nothing itself."""
 
+    def __init__(self) -> None:
+        Resource.__init__(self)
+
     def render(self, request: Request) -> bytes:
         request.setResponseCode(NOT_FOUND)
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
@@ -52,7 +55,7 @@ class Call(Resource):
     isLeaf = True
 
     def __init__(self, answer: Callable[[Request], Answer]) -> None:
-        super().__init__()
+        Resource.__init__(self)
         self._answer = answer
 
     def render_GET(self, request: Request) -> bytes:

@@ -29,7 +29,7 @@ ORIGIN = "demonstration.certstream-tx.invalid/static"
 HEAD_LIFETIME = 5_000
 """ms after which a head of a tree that stands still is signed again, with the time of day"""
 GROWTH_SLICE = 5_000
-"""entries added in one go, some 15 ms: after a long sleep the log catches up in slices"""
+"""entries added in one go, some 10 ms: after a long sleep the log catches up in slices"""
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from twisted.web.http import Request
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from certstream_tx.ct.log_list import Log
@@ -41,6 +42,9 @@ class QuietSite(Site):
     """A site that writes no access log, and no noise when it starts and stops."""
 
     noisy = False
+
+    def __init__(self, root: Resource, reactor: IReactorTime) -> None:
+        Site.__init__(self, root, reactor=reactor)
 
     def log(self, request: Request) -> None:
         """Say nothing: the pollers' own counters tell of their requests."""
@@ -80,6 +84,7 @@ class DemoLogs(Service):
         self._address = address
         self._port: IListeningPort | None = None
         seed = os.urandom(SEED_SIZE) if seed is None else seed
+        began = int(reactor.seconds() * 1000) if began is None else began
         self.demo_logs = tuple(
             DemoLog(kind, seed=seed, clock=reactor, rate=rate / len(kinds), size=size, began=began)
             for kind in kinds
@@ -101,10 +106,10 @@ class DemoLogs(Service):
 
     def startService(self) -> None:
         """Listen and begin to grow; a port that cannot be had raises its error here."""
-        super().startService()
+        Service.startService(self)
         failures: list[Failure] = []
-        site = QuietSite(self._root, reactor=self._reactor)
-        self._endpoint.listen(site).addCallbacks(self._listening, failures.append)
+        site = QuietSite(self._root, self._reactor)
+        self._endpoint.listen(site).addCallback(self._listening).addErrback(failures.append)
         if failures:
             self.running = 0
             failures[0].raiseException()
@@ -123,7 +128,7 @@ class DemoLogs(Service):
 
     def stopService(self) -> Deferred[None] | None:
         """Stop growing and listening; the logs stay as they are."""
-        super().stopService()
+        Service.stopService(self)
         if self._growth.running:
             self._growth.stop()
         port, self._port = self._port, None
