@@ -33,8 +33,8 @@ STATES: Final = ("pending", "qualified", "usable", "readonly", "retired", "rejec
 
 Kind = Literal["rfc6962", "tiled"]
 
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_URL_TEXT: Final = re.compile(r"[!-~]+")
+# RFC 3986 without the characters of queries, fragments and user names.
+_URL_TEXT: Final = re.compile(r"[A-Za-z0-9._~:/%!$&'()*+,;=\[\]-]+")
 
 
 class LogListError(ValueError):
@@ -128,11 +128,14 @@ def read_log_list(data: bytes, *, allow_http: bool = False) -> LogList:
     if not isinstance(document, dict) or not isinstance(document.get("operators"), list):
         raise LogListError("the log list has no operators")
     try:
-        version = _text(document.get("version", ""), "version", required=False)
         made = document.get("log_list_timestamp")
         timestamp = 0.0 if made is None else _time(made, "log_list_timestamp")
     except _Unusable as error:
         raise LogListError(f"the log list: {error}") from None
+    try:
+        version = _text(document.get("version"), "version")
+    except _Unusable:
+        version = ""  # only people read it
     logs: list[Log] = []
     problems: list[str] = []
     seen: set[str] = set()
@@ -268,18 +271,21 @@ def _url(item: dict[str, Any], key: str, *, allow_http: bool) -> str:
         raise _Unusable(f"{key} is not a URL") from None
     if parts.scheme not in (("https", "http") if allow_http else ("https",)):
         raise _Unusable(f"{key} is not https")
-    if not host or port == 0 or "@" in parts.netloc or "?" in value or "#" in value:
-        raise _Unusable(f"{key} is not a plain URL")
+    if not host or port == 0:
+        raise _Unusable(f"{key} has no host or no port that can be")
     return value.rstrip("/")
 
 
-def _text(value: Any, key: str, *, required: bool = True) -> str:
+def _text(value: Any, key: str) -> str:
     """Text for people: bounded, and safe in one line of a log or message."""
-    if not isinstance(value, str) or (required and not value.strip()):
+    if not isinstance(value, str) or not value.strip():
         raise _Unusable(f"{key} is missing or not text")
     if len(value) > MAX_TEXT:
         raise _Unusable(f"{key} is longer than {MAX_TEXT} characters")
-    return _UNPRINTABLE.sub("\ufffd", value)
+    if value.isprintable():
+        return value
+    # Control and format characters, and lone surrogates, which no encoder takes.
+    return "".join(c if c.isprintable() else "\ufffd" for c in value)
 
 
 def _count(value: Any, key: str) -> int:

@@ -104,8 +104,6 @@ class CompactRange:
             return NotImplemented
         return self.size == other.size and self.nodes == other.nodes
 
-    __hash__ = None  # type: ignore[assignment]  # it changes as it grows
-
     def __repr__(self) -> str:
         return f"CompactRange(size={self.size}, root={self.root().hex()})"
 

@@ -76,6 +76,8 @@ def read_data_tile(data: bytes, first_index: int, width: int) -> list[TileLeaf]:
     Raises TileError when an entry cannot be read, says another position than its own, or when
     anything is left over.
     """
+    if not 0 < width <= TILE_WIDTH:
+        raise TileError(f"there is no data tile of width {width}")
     leaves: list[TileLeaf] = []
     offset = 0
     for index in range(first_index, first_index + width):

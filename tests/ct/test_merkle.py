@@ -1,0 +1,303 @@
+"""Hashes, compact ranges and proofs, against real vectors and the recursive definitions."""
+
+from base64 import b64decode
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from certstream_tx.ct.merkle import (
+    EMPTY_ROOT,
+    MAX_SIZE,
+    CompactRange,
+    MerkleError,
+    leaf_hash,
+    node_hash,
+    range_before,
+    root_from_inclusion,
+    verify_consistency,
+    verify_inclusion,
+)
+from tests.ct.samples import (
+    PROPERTY,
+    fixture_json,
+    hashes,
+    leaves_of,
+    naive_consistency,
+    naive_path,
+    naive_root,
+)
+
+
+def decoded(vector: dict[str, Any], key: str) -> bytes:
+    """One hash of a vector; null stands for none."""
+    return b64decode(vector[key] or "")
+
+
+def decoded_path(vector: dict[str, Any]) -> list[bytes]:
+    """The proof of a vector; null stands for an empty one."""
+    return [b64decode(node or "") for node in vector["proof"] or []]
+
+
+class HashTests(SynchronousTestCase):
+    """Leaves and nodes are hashed with different prefixes."""
+
+    def test_known_hashes(self) -> None:
+        """The empty tree and the empty leaf have their well-known hashes."""
+        self.assertEqual(b64decode("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="), EMPTY_ROOT)
+        self.assertEqual(leaf_hash(b""), b64decode("bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0="))
+
+    def test_a_node_is_not_a_leaf(self) -> None:
+        """A node over two hashes differs from a leaf that holds them (second preimages)."""
+        left, right = leaves_of(2)
+        self.assertNotEqual(node_hash(left, right), leaf_hash(left + right))
+
+
+class VectorTests(SynchronousTestCase):
+    """Every vector of transparency-dev gets the verdict it must get."""
+
+    def test_inclusion(self) -> None:
+        """The inclusion vectors, good and bad."""
+        verdicts = set()
+        for name, vector in fixture_json("merkle/inclusion.json").items():
+            verdicts.add(vector["wantErr"])
+            with self.subTest(name):
+                self.check(
+                    vector,
+                    verify_inclusion,
+                    vector["leafIdx"],
+                    vector["treeSize"],
+                    decoded(vector, "leafHash"),
+                    decoded_path(vector),
+                    decoded(vector, "root"),
+                )
+        self.assertEqual(verdicts, {True, False})
+
+    def test_consistency(self) -> None:
+        """The consistency vectors, good and bad."""
+        verdicts = set()
+        for name, vector in fixture_json("merkle/consistency.json").items():
+            verdicts.add(vector["wantErr"])
+            with self.subTest(name):
+                self.check(
+                    vector,
+                    verify_consistency,
+                    vector["size1"],
+                    vector["size2"],
+                    decoded_path(vector),
+                    decoded(vector, "root1"),
+                    decoded(vector, "root2"),
+                )
+        self.assertEqual(verdicts, {True, False})
+
+    def check(self, vector: dict[str, Any], verify: Any, *proof: Any) -> None:
+        """``verify`` refuses the proof exactly when the vector says so."""
+        if vector["wantErr"]:
+            self.assertRaises(MerkleError, verify, *proof)
+        else:
+            verify(*proof)
+
+
+class CompactRangeTests(SynchronousTestCase):
+    """A compact range grows to the same roots as the whole tree has."""
+
+    def test_add_agrees_with_the_definition(self) -> None:
+        """Every root from 0 to 130 leaves, added one by one."""
+        leaves = leaves_of(130)
+        grown = CompactRange()
+        for size in range(131):
+            self.assertEqual(grown.root(), naive_root(leaves[:size]))
+            self.assertEqual(grown.size, size)
+            self.assertEqual(len(grown.nodes), size.bit_count())
+            if size < 130:
+                grown.add(leaves[size])
+
+    @PROPERTY
+    @given(st.lists(st.integers(0, 70), max_size=6))
+    def test_extend_agrees_with_add(self, parts: list[int]) -> None:
+        """Leaves in batches of any sizes give the same range as one by one."""
+        leaves = leaves_of(sum(parts))
+        one_by_one, batches = CompactRange(), CompactRange()
+        for leaf in leaves:
+            one_by_one.add(leaf)
+        for part in parts:
+            batches.extend(leaves[batches.size : batches.size + part])
+        self.assertEqual(batches, one_by_one)
+
+    def test_continues_from_saved_nodes(self) -> None:
+        """A range made of a size and its nodes goes on where the first one stood."""
+        leaves = leaves_of(40)
+        first = CompactRange()
+        first.extend(leaves[:27])
+        second = CompactRange(first.size, tuple(first.nodes))
+        second.extend(iter(leaves[27:]))
+        self.assertEqual(second.root(), naive_root(leaves))
+
+    def test_a_copy_is_independent(self) -> None:
+        """Growing a copy leaves the original alone."""
+        original = CompactRange()
+        original.extend(leaves_of(3))
+        copied = original.copy()
+        copied.add(leaves_of(4)[3])
+        self.assertEqual(original.root(), naive_root(leaves_of(3)))
+        self.assertEqual(copied.root(), naive_root(leaves_of(4)))
+        self.assertNotEqual(original, copied)
+
+    def test_refuses_nodes_that_do_not_fit(self) -> None:
+        """Too few or too many nodes, short ones, and sizes that cannot be."""
+        (leaf,) = leaves_of(1)
+        for size, nodes in (
+            (0, [leaf]),
+            (1, []),
+            (2, [leaf, leaf]),
+            (3, [leaf]),
+            (1, [leaf[:31]]),
+            (1, [leaf + b"\x00"]),
+            (-1, []),
+            (-1, [leaf]),
+            (MAX_SIZE + 1, [leaf]),
+        ):
+            self.assertRaises(MerkleError, CompactRange, size, nodes)
+
+    def test_a_bad_hash_changes_nothing(self) -> None:
+        """A refused leaf, alone or in a batch, leaves the range as it was."""
+        grown = CompactRange()
+        grown.extend(leaves_of(5))
+        before = grown.copy()
+        self.assertRaises(MerkleError, grown.add, b"short")
+        self.assertRaises(MerkleError, grown.extend, [*leaves_of(3), b""])
+        self.assertEqual(grown, before)
+
+    def test_says_what_it_is(self) -> None:
+        """Its representation names the size and the root, and it equals nothing else."""
+        self.assertEqual(repr(CompactRange()), f"CompactRange(size=0, root={EMPTY_ROOT.hex()})")
+        self.assertNotEqual(CompactRange(), (0, []))
+
+
+class InclusionTests(SynchronousTestCase):
+    """Inclusion paths of every leaf of small trees."""
+
+    def each(self, largest: int) -> Any:
+        """Index, leaves and path of every leaf in every tree up to ``largest``."""
+        for size in range(1, largest + 1):
+            leaves = leaves_of(size)
+            for index in range(size):
+                yield index, leaves, naive_path(index, leaves)
+
+    def test_leads_to_the_root(self) -> None:
+        """The right path leads to the root, and is the range before the leaf besides."""
+        for index, leaves, path in self.each(36):
+            root = naive_root(leaves)
+            verify_inclusion(index, len(leaves), leaves[index], path, root)
+            self.assertEqual(root_from_inclusion(index, len(leaves), leaves[index], path), root)
+            before = range_before(index, len(leaves), path)
+            expected = CompactRange()
+            expected.extend(leaves[:index])
+            self.assertEqual(before, expected)
+
+    def test_range_before_grows_to_the_root(self) -> None:
+        """A start in mid-tree, continued, reaches the same root as a start at the beginning."""
+        leaves = leaves_of(100)
+        for index in (0, 1, 63, 64, 99):
+            grown = range_before(index, 100, naive_path(index, leaves))
+            grown.extend(leaves[index:])
+            self.assertEqual(grown.root(), naive_root(leaves))
+
+    def test_refuses_a_wrong_shape(self) -> None:
+        """A path that is too short or too long has no root and no range."""
+        for index, leaves, path in self.each(17):
+            for wrong in (path[:-1] if path else [leaves[0]], [*path, leaves[0]]):
+                for reader in (
+                    lambda p, i=index, n=leaves: root_from_inclusion(i, len(n), n[i], p),
+                    lambda p, i=index, n=leaves: range_before(i, len(n), p),
+                ):
+                    self.assertRaises(MerkleError, reader, wrong)
+
+    def test_refuses_every_changed_node(self) -> None:
+        """One bit changed in any node of the path, or in the leaf, is noticed."""
+        for index, leaves, path in self.each(12):
+            root = naive_root(leaves)
+            for place in range(len(path)):
+                wrong = list(path)
+                wrong[place] = bytes([wrong[place][0] ^ 1]) + wrong[place][1:]
+                self.assertRaises(
+                    MerkleError, verify_inclusion, index, len(leaves), leaves[index], wrong, root
+                )
+            other = leaf_hash(b"another")
+            self.assertRaises(MerkleError, verify_inclusion, index, len(leaves), other, path, root)
+
+    def test_refuses_what_cannot_be(self) -> None:
+        """Indexes out of the tree, sizes out of range, and hashes that are none."""
+        (leaf,) = leaves_of(1)
+        for index, size, hashed, path in (
+            (1, 1, leaf, []),
+            (-1, 1, leaf, []),
+            (0, 0, leaf, []),
+            (0, MAX_SIZE + 1, leaf, [leaf] * 64),
+            (0, 1, leaf[:-1], []),
+            (0, 2, leaf, [leaf + leaf]),
+        ):
+            self.assertRaises(MerkleError, root_from_inclusion, index, size, hashed, path)
+
+    @PROPERTY
+    @given(
+        st.integers(-2, 2**66),
+        st.integers(-2, 2**66),
+        st.lists(st.one_of(hashes(), st.binary(max_size=40)), max_size=70),
+    )
+    def test_any_path(self, index: int, size: int, path: list[bytes]) -> None:
+        """A path of any shape either leads somewhere or raises MerkleError."""
+        leaf = leaf_hash(b"leaf")
+        try:
+            self.assertEqual(len(root_from_inclusion(index, size, leaf, path)), 32)
+        except MerkleError:
+            self.assertRaises(MerkleError, range_before, index, size, path)
+        else:
+            self.assertEqual(range_before(index, size, path).size, index)
+
+
+class ConsistencyTests(SynchronousTestCase):
+    """Consistency proofs between all small trees."""
+
+    def test_every_pair(self) -> None:
+        """The right proof is accepted for all sizes up to 33, and for no other roots."""
+        leaves = leaves_of(33)
+        for second in range(1, 34):
+            root2 = naive_root(leaves[:second])
+            for first in range(1, second + 1):
+                root1 = naive_root(leaves[:first])
+                path = naive_consistency(first, leaves[:second])
+                verify_consistency(first, second, path, root1, root2)
+                wrong = bytes(32)
+                self.assertRaises(
+                    MerkleError, verify_consistency, first, second, path, wrong, root2
+                )
+                self.assertRaises(
+                    MerkleError, verify_consistency, first, second, path, root1, wrong
+                )
+                self.assertRaises(
+                    MerkleError, verify_consistency, first, second, [*path, wrong], root1, root2
+                )
+                if path:
+                    self.assertRaises(
+                        MerkleError, verify_consistency, first, second, path[:-1], root1, root2
+                    )
+
+    @PROPERTY
+    @given(
+        st.integers(-2, 2**66),
+        st.integers(-2, 2**66),
+        st.lists(st.one_of(hashes(), st.binary(max_size=40)), max_size=70),
+        st.binary(max_size=40),
+        st.binary(max_size=40),
+    )
+    def test_any_proof(
+        self, first: int, second: int, path: list[bytes], root1: bytes, root2: bytes
+    ) -> None:
+        """No input raises anything but MerkleError, and none but equal heads is accepted."""
+        try:
+            verify_consistency(first, second, path, root1, root2)
+        except MerkleError:
+            return
+        self.assertEqual((first, root1, path), (second, root2, []))
