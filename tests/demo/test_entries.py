@@ -12,7 +12,7 @@ from certstream_tx.ct.entry import Entry, entry_of, read_entry
 from certstream_tx.ct.structs import PRECERT_ENTRY, leaf_index, read_leaf
 from certstream_tx.ct.tiles import read_data_tile
 from certstream_tx.demo.entries import Entries
-from certstream_tx.demo.samples import samples
+from certstream_tx.demo.samples import SERIAL_TAIL, samples
 from tests.demo.certificates import tbs_without_poison
 
 COUNT = 256
@@ -95,6 +95,8 @@ class EntriesTests(SynchronousTestCase):
         serials = {x509.load_der_x509_certificate(der).serial_number for der in seen}
         self.assertEqual(len(set(seen)), 10 * COUNT)
         self.assertEqual(len(serials), 10 * COUNT)
+        tails = {serial % (1 << 8 * SERIAL_TAIL) for serial in serials}
+        self.assertEqual(len(tails), 10 * COUNT)
 
     def test_another_start(self) -> None:
         """Another seed gives other certificates, the same seed the same ones."""

@@ -165,6 +165,18 @@ class DemoLogTests(SynchronousTestCase):
         self.assertEqual(log.tree.size, 100)
         self.assertGreaterEqual(log.head().timestamp, head.timestamp)
 
+    def test_growth_after_clock_set_back(self) -> None:
+        """What comes after that is not older either: neither entries nor heads."""
+        clock = clock_at(NOW)
+        log = DemoLog("rfc6962", seed=b"", clock=clock)
+        log.add(1)
+        clock.advance(1)
+        log.head()
+        clock.rightNow -= 3600
+        log.add(1)
+        self.assertEqual(timestamps(log), [NOW * 1000, NOW * 1000])
+        self.assertEqual(log.head().timestamp, (NOW + 1) * 1000)
+
     def test_empty(self) -> None:
         """A log without entries has a head like any other."""
         log = DemoLog("tiled", seed=b"", clock=clock_at(0))
