@@ -18,10 +18,14 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.internet.task import react
 
-from certstream_tx.demo.log import KINDS
+from certstream_tx.demo.log import GROWTH_SLICE, KINDS
 from certstream_tx.demo.rfc6962 import MAX_ENTRIES
-from certstream_tx.demo.service import RATE, SEED_SIZE, SIZE, DemoLogs
+from certstream_tx.demo.service import GROWTH_INTERVAL, RATE, SEED_SIZE, SIZE, DemoLogs
 
+MAX_RATE: Final = GROWTH_SLICE / GROWTH_INTERVAL
+"""no log can grow faster, see there"""
+MAX_SIZE: Final = 100_000_000
+"""takes some minutes and 600 MB to make"""
 FACTS: Final = ("rate", "size", "kinds")
 """options that, with a seed and the time of the start, say what is in the logs"""
 
@@ -41,10 +45,10 @@ def options(arguments: list[str]) -> Namespace:
     add("--no-align", action="store_true", help="do not end full answers on multiples of that")
     add("--identity", type=Path, help="file: made at first, the same logs again with it later")
     chosen = parser.parse_args(arguments)
-    if chosen.rate is not None and not 0 <= chosen.rate <= 1e6:
-        parser.error("--rate is not between 0 and 1000000")
-    if chosen.size is not None and not 0 <= chosen.size <= 1e8:
-        parser.error("--size is not between 0 and 100000000")
+    if chosen.rate is not None and not 0 <= chosen.rate <= MAX_RATE:
+        parser.error(f"--rate is not between 0 and {MAX_RATE:g}")
+    if chosen.size is not None and not 0 <= chosen.size <= MAX_SIZE:
+        parser.error(f"--size is not between 0 and {MAX_SIZE}")
     if not 0 <= chosen.port <= 65535:
         parser.error("--port is not between 0 and 65535")
     if chosen.max_entries < 1:
