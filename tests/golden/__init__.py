@@ -1,0 +1,1 @@
+"""Expected messages, derived by readers that share no code with the server (see README.md)."""
