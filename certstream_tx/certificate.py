@@ -26,8 +26,8 @@ from certstream_tx.ct.der import (
     read_time,
 )
 from certstream_tx.x509.algorithms import UNKNOWN, signature_algorithm
-from certstream_tx.x509.extensions import NO_EXTENSIONS, Extensions, read_extensions
-from certstream_tx.x509.names import UNREADABLE_NAME, Name, read_name
+from certstream_tx.x509.extensions import NO_EXTENSIONS, Extensions, ReadExtensions, read_extensions
+from certstream_tx.x509.names import UNREADABLE_NAME, Name, read_common_names, read_name
 
 MAX_CERTIFICATE_BYTES: Final = 4 << 20
 """Larger ones are not taken apart, which could stop everything else for a second. Real ones of
@@ -80,8 +80,6 @@ def read_certificate(der: bytes) -> Certificate:
         return _read(der)
     except DerError as error:
         return unread_certificate(der, str(error))
-    except IndexError:
-        return unread_certificate(der, "element cut off")
 
 
 def unread_certificate(der: bytes, reason: str) -> Certificate:
@@ -115,44 +113,42 @@ def _fingerprints(der: bytes) -> tuple[str, str]:
 def _read(der: bytes) -> Certificate:
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise DerError(f"larger than {MAX_CERTIFICATE_BYTES} bytes")
-    at, certificate_end = expect(der, 0, len(der), SEQUENCE)
-    at, end = expect(der, at, certificate_end, SEQUENCE)
-    algorithm = _algorithm(der, end, certificate_end)
+    at, end = expect(der, 0, len(der), SEQUENCE)
+    at, end = expect(der, at, end, SEQUENCE)
 
-    # TBSCertificate: [0] version, which nothing here depends on; serial number; the algorithm
-    # again; issuer; validity; subject; key; then what is optional.
-    if der[at] == 0xA0:
-        at = read_header(der, at, end)[2]
+    # TBSCertificate: [0] version, on which nothing here depends; serial number; algorithm; issuer;
+    # validity; subject; key; then what is optional.
+    if at < end and der[at] == 0xA0:
+        _, _, at = read_header(der, at, end)
     start, at = expect(der, at, end, INTEGER)
     serial_number = read_integer_hex(der[start:at])
-    at = read_header(der, at, end)[2]
     start = at
-    at = read_header(der, at, end)[2]
+    _, _, at = read_header(der, start, end)
+    algorithm = signature_algorithm(der[start:at])
+    start = at
+    _, _, at = read_header(der, start, end)
     issuer = read_name(der[start:at])
-    start, at = expect(der, at, end, SEQUENCE)
+    _, start, at = read_header(der, at, end)
     not_before, not_after = _validity(der, start, at)
     start = at
-    at = read_header(der, at, end)[2]
-    subject = read_name(der[start:at])
-    at = read_header(der, at, end)[2]
+    _, _, at = read_header(der, start, end)
+    subject_der = der[start:at]
+    subject = read_name(subject_der)
+    extensions, domains, is_ca = _optional_fields(der, at, end)
 
-    extensions = NO_EXTENSIONS
-    names: list[str] = []
-    is_ca = False
-    while at < end:
-        tag, start, at = read_header(der, at, end)
-        if tag == 0xA3:
-            extensions, names, is_ca = read_extensions(der, start, at)
     common_name = subject.common_name
-    if common_name is not None and not is_ca and looks_like_dns_name(common_name):
-        names.insert(0, common_name)
-    if len(names) > 1:
-        names = list(dict.fromkeys(names))
+    if common_name is not None and not is_ca:
+        if looks_like_dns_name(common_name):
+            domains.insert(0, common_name)
+        elif ", " in common_name:  # several, joined
+            domains[:0] = filter(looks_like_dns_name, read_common_names(subject_der))
+    if len(domains) > 1:
+        domains = list(dict.fromkeys(domains))
     fingerprint, digest = _fingerprints(der)
     return Certificate(
         subject,
         issuer,
-        names,
+        domains,
         fingerprint,
         fingerprint,
         digest,
@@ -165,21 +161,33 @@ def _read(der: bytes) -> Certificate:
     )
 
 
-def _algorithm(der: bytes, at: int, end: int) -> str:
-    try:
-        stop = read_header(der, at, end)[2]
-    except DerError:
-        return UNKNOWN
-    return signature_algorithm(der[at:stop])
-
-
 def _validity(der: bytes, at: int, end: int) -> tuple[int, int]:
     """Both dates; 0 for one that cannot be read."""
-    dates = []
-    for _ in range(2):
-        try:
+    not_before = not_after = 0
+    try:
+        tag, start, at = read_header(der, at, end)
+        not_before = _date(tag, der[start:at])
+        tag, start, at = read_header(der, at, end)
+        not_after = _date(tag, der[start:at])
+    except DerError:
+        pass
+    return not_before, not_after
+
+
+def _date(tag: int, content: bytes) -> int:
+    try:
+        return read_time(tag, content)
+    except DerError:
+        return 0
+
+
+def _optional_fields(der: bytes, at: int, end: int) -> ReadExtensions:
+    """The extensions among what follows the subject: the key, unique identifiers, extensions."""
+    try:
+        while at < end:
             tag, start, at = read_header(der, at, end)
-            dates.append(read_time(tag, der[start:at]))
-        except DerError:
-            dates.append(0)
-    return dates[0], dates[1]
+            if tag == 0xA3:
+                return read_extensions(der, start, at)
+    except DerError:
+        pass
+    return ReadExtensions(NO_EXTENSIONS, [], False)

@@ -118,14 +118,10 @@ def _dotted(content: bytes) -> str:
 def read_integer_hex(content: bytes) -> str:
     """An INTEGER's content in upper-case hex of whole octets, a negative one as its magnitude
     behind ``-``. Linear in time: serial numbers of any length are met."""
-    if not content:
-        raise DerError("integer without content")
-    if content[0] >= 0x80:
+    if content and content[0] >= 0x80:
         magnitude = -int.from_bytes(content, "big", signed=True)
         return "-" + magnitude.to_bytes(len(content), "big").lstrip(b"\0").hex().upper()
-    if content[0] == 0:
-        content = content.lstrip(b"\0") or b"\0"
-    return content.hex().upper()
+    return (content.lstrip(b"\0") or b"\0").hex().upper()
 
 
 _UTF8_TAGS: Final = frozenset(

@@ -1,8 +1,8 @@
 """The values of the extensions the wire format names, as its text.
 
 Each reader takes the value of an extension (the content of its extnValue, from ``at`` to ``end``)
-and returns its text. It raises DerError when the value cannot be read or says nothing there are
-words for: a key identifier without an identifier, distribution points without a full name.
+and returns its text, which is empty where it says nothing there are words for. It raises DerError
+when the value cannot be read.
 """
 
 from binascii import b2a_base64
@@ -130,7 +130,7 @@ def _qualifier(der: bytes, at: int, end: int) -> str:
 
 
 def crl_distribution_points(der: bytes, at: int, end: int) -> str:
-    """RFC 5280, 4.2.1.13: the full name of each point, its names a line each."""
+    """RFC 5280, 4.2.1.13: two lines for each full name of each point."""
     lines: list[str] = []
     for point, point_end in sequences(der, at, end):
         for tag, start, stop in elements(der, point, point_end):
@@ -138,10 +138,7 @@ def crl_distribution_points(der: bytes, at: int, end: int) -> str:
                 continue
             tag, start, stop = read_header(der, start, stop)
             if tag == 0xA0:  # not relative to an issuer
-                lines.append("Full Name:\n")
-                lines.extend(f" {words}\n" for words in general_names(der, start, stop))
-    if not lines:
-        raise DerError("no full name")
+                lines.extend(f"Full Name:\n {words}\n" for words in general_names(der, start, stop))
     return "".join(lines)
 
 
@@ -149,12 +146,11 @@ def authority_info_access(der: bytes, at: int, end: int) -> str:
     """RFC 5280, 4.2.2.1: where each access method leads, ``URI:http://i, URI:http://o``."""
     locations = []
     for start, stop in sequences(der, at, end):
-        _, at = expect(der, start, stop, OBJECT_IDENTIFIER)
-        tag, start, stop = read_header(der, at, stop)
-        try:
-            locations.append(general_name(tag, der, start, stop))
-        except DerError:
-            continue
+        _, location = expect(der, start, stop, OBJECT_IDENTIFIER)
+        tag, start, stop = read_header(der, location, stop)
+        words = general_name(tag, der[start:stop])
+        if words is not None:
+            locations.append(words)
     return ", ".join(locations)
 
 

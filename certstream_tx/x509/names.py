@@ -1,5 +1,6 @@
 """Distinguished names (RFC 5280, 4.1.2.4), as the ``subject`` and ``issuer`` of the wire format."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -53,65 +54,22 @@ class Name(
 
 UNREADABLE_NAME: Final = Name()
 
-_AGGREGATED_ORDER: Final = ("C", "CN", "L", "O", "OU", "ST", "emailAddress")
-
-_SHORT_NAMES: Final = {
-    "2.5.4.3": "CN",
-    "2.5.4.4": "SN",
-    "2.5.4.5": "serialNumber",
+_KEYS: Final = {
     "2.5.4.6": "C",
+    "2.5.4.3": "CN",
     "2.5.4.7": "L",
-    "2.5.4.8": "ST",
-    "2.5.4.9": "street",
     "2.5.4.10": "O",
     "2.5.4.11": "OU",
-    "2.5.4.12": "title",
-    "2.5.4.15": "businessCategory",
-    "2.5.4.17": "postalCode",
-    "2.5.4.42": "GN",
-    "2.5.4.97": "organizationIdentifier",
-    "0.9.2342.19200300.100.1.1": "UID",
-    "0.9.2342.19200300.100.1.25": "DC",
+    "2.5.4.8": "ST",
     "1.2.840.113549.1.9.1": "emailAddress",
-    "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL",
-    "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST",
-    "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
 }
-"""Attribute types by the short names OpenSSL prints."""
+"""By attribute type, in the order of ``aggregated``."""
 
 # Issuers: a few hundred in all public logs. Subjects of more than a CN repeat while the same
 # certificate arrives from several logs.
 _names: BoundedCache[Name] = BoundedCache(max_entries=4096, max_bytes=1 << 20)
 
 _COMMON_NAME_OID: Final = b"\x06\x03\x55\x04\x03"
-
-
-def read_attributes(der: bytes, at: int, end: int) -> list[tuple[str, str]]:
-    """Type (short name, or dotted) and text of each attribute of the Name that is
-    ``der[at:end]``, in its order.
-
-    Attributes whose value is no string are left out. DerError when the Name is broken.
-    """
-    attributes = []
-    for tag, rdn, rdn_end in members(der, at, end):
-        if tag != SET:
-            raise DerError("relative name is not a SET")
-        for tag, start, stop in elements(der, rdn, rdn_end):
-            if tag != SEQUENCE:
-                raise DerError("attribute is not a SEQUENCE")
-            oid_start, oid_stop = expect(der, start, stop, OBJECT_IDENTIFIER)
-            tag, start, stop = read_header(der, oid_stop, stop)
-            try:
-                oid = read_oid(der[oid_start:oid_stop])
-                attributes.append((_SHORT_NAMES.get(oid, oid), read_text(tag, der[start:stop])))
-            except DerError:
-                continue
-    return attributes
-
-
-def one_line(der: bytes, at: int, end: int) -> str:
-    """The Name ``der[at:end]`` with all its attributes in its order, ``/C=UK/O=Org/CN=N``."""
-    return "".join(f"/{key}={text}" for key, text in read_attributes(der, at, end))
 
 
 def read_name(der: bytes) -> Name:
@@ -142,11 +100,16 @@ def read_name(der: bytes) -> Name:
     return name
 
 
+def read_common_names(der: bytes) -> list[str]:
+    """Each CN of a Name by itself, in its order; DerError when the Name is broken."""
+    return [text for key, text in _attributes(der) if key == "CN"]
+
+
 def _read_name(der: bytes) -> Name:
     values: dict[str, list[str]] = {}
-    for key, text in read_attributes(der, 0, len(der)):
+    for key, text in _attributes(der):
         values.setdefault(key, []).append(text)
-    joined = {key: ", ".join(values[key]) for key in _AGGREGATED_ORDER if key in values}
+    joined = {key: ", ".join(values[key]) for key in _KEYS.values() if key in values}
     email = joined.get("emailAddress")
     return Name(
         country=joined.get("C"),
@@ -159,3 +122,22 @@ def _read_name(der: bytes) -> Name:
         email_address=email,
         aggregated="".join(f"/{key}={text}" for key, text in joined.items()),
     )
+
+
+def _attributes(der: bytes) -> Iterator[tuple[str, str]]:
+    """Key and text of each attribute that has a key, in the order of the Name; one whose value is
+    no string is left out."""
+    for tag, rdn, rdn_end in members(der, 0, len(der)):
+        if tag != SET:
+            raise DerError("relative name is not a SET")
+        for tag, start, stop in elements(der, rdn, rdn_end):
+            if tag != SEQUENCE:
+                raise DerError("attribute is not a SEQUENCE")
+            oid_start, oid_stop = expect(der, start, stop, OBJECT_IDENTIFIER)
+            tag, start, stop = read_header(der, oid_stop, stop)
+            try:
+                key = _KEYS.get(read_oid(der[oid_start:oid_stop]))
+                if key is not None:
+                    yield key, read_text(tag, der[start:stop])
+            except DerError:
+                continue
