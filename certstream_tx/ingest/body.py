@@ -8,6 +8,7 @@ import zlib
 from typing import Final
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -105,7 +106,8 @@ class BodyReader(Protocol):
         # A body that only the end of the connection ends (PotentialDataLoss) may be whole: what
         # reads it will see.
         if reason.check(ResponseDone, PotentialDataLoss) is None:
-            self._give_up(Unavailable("cut", f"the connection ended in the answer: {why(reason)}"))
+            cause = innermost_cause(reason.value or ConnectionDone())
+            self._give_up(Unavailable("cut", f"the connection ended in the answer: {cause}"))
         elif self._gunzip is not None and not (self._gunzip.eof and not self._gunzip.unused_data):
             self._give_up(
                 BadBody("the gzip stream does not end where the body ends", "bad_encoding")
@@ -160,10 +162,8 @@ class BodyReader(Protocol):
             producer.stopProducing()
 
 
-def why(reason: Failure) -> str:
-    """The innermost cause of a failure of twisted.web's client, in one line."""
-    error = reason.value
-    causes = getattr(error, "reasons", None)
-    if causes:
-        return why(causes[0])
-    return str(error) or type(error).__name__
+def innermost_cause(error: BaseException) -> BaseException:
+    """What a failure of twisted.web's client comes from; it wraps its causes in lists."""
+    while causes := getattr(error, "reasons", None):
+        error = causes[0].value
+    return error

@@ -7,15 +7,15 @@ from urllib.parse import urlencode
 
 from OpenSSL.SSL import Error as TLSError
 from treq.client import HTTPClient
-from twisted.internet.defer import CancelledError, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 from twisted.web.client import GzipDecoder
+from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH
 
-from certstream_tx.ingest.body import BodyReader, why
+from certstream_tx.ingest.body import BodyReader, innermost_cause
 from certstream_tx.ingest.errors import (
     BadBody,
     BadSignature,
@@ -121,22 +121,30 @@ class Fetcher:
 
     async def _answer(self, url: str, timeout: float) -> tuple[Any, bool]:
         """The response with its body still to come, as sent, and whether that is gzip."""
-        waiting = self._http.get(
-            url,
-            headers=self._headers,
-            allow_redirects=False,
-            unbuffered=True,
-            reactor=cast(Any, self._clock),
-        )
-        waiting.addTimeout(timeout, self._clock)
         try:
-            response = cast(Any, await waiting)
-        except CancelledError:
-            raise
-        except TimeoutError:
-            raise Unavailable("timeout", f"no answer within {timeout:g} s") from None
+            waiting: Deferred[Any] = self._http.get(
+                url,
+                headers=self._headers,
+                allow_redirects=False,
+                unbuffered=True,
+                reactor=cast(Any, self._clock),
+            )
+        except ValueError as error:
+            raise Unavailable("connect", f"not a URL to connect to: {error}") from None
+        timer = self._clock.callLater(timeout, waiting.cancel)
+        try:
+            response = await waiting
         except Exception as error:
-            raise _unreachable(error) from error
+            if not timer.active():
+                raise Unavailable("timeout", f"no answer within {timeout:g} s") from None
+            innermost = innermost_cause(error)
+            # twisted.web wraps the CancelledError of a request that had been written.
+            if isinstance(innermost, CancelledError):
+                raise innermost from None
+            raise _unreachable(error, innermost) from error
+        finally:
+            if timer.active():
+                timer.cancel()
         # treq answers with a wrapper, and with one more where it would decompress without bound.
         original = response.original
         gzip = isinstance(original, GzipDecoder)
@@ -172,16 +180,14 @@ class Fetcher:
         return Refused("refused", reason, code, said)
 
 
-def _unreachable(error: Exception) -> Unavailable:
+def _unreachable(error: Exception, innermost: BaseException) -> Unavailable:
     """Why there was no answer at all."""
-    innermost: object = error
-    while causes := getattr(innermost, "reasons", None):
-        innermost = causes[0].value
     if isinstance(innermost, TLSError):
         return Unavailable("connect", f"TLS: {_tls_reason(innermost)}")
-    if isinstance(error, ConnectError | DNSLookupError):
-        return Unavailable("connect", str(error) or type(error).__name__)
-    return Unavailable("cut", why(Failure(error)) or type(error).__name__)
+    reason = str(innermost) or type(innermost).__name__
+    if isinstance(error, ConnectError | DNSLookupError | SchemeNotSupported):
+        return Unavailable("connect", reason)
+    return Unavailable("cut", reason)
 
 
 def _tls_reason(error: TLSError) -> str:
