@@ -1,0 +1,96 @@
+"""Messages as they stand on each wire: WebSocket frames, server-sent events, lines. Bytes only.
+
+A frame is the least that may be cut from a stream: whatever else a client must get (a ping, a
+comment, a notice) goes between two frames, and a client that lost messages goes on at a frame.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from struct import pack
+
+OPCODE_TEXT = 0x1
+OPCODE_CLOSE = 0x8
+OPCODE_PING = 0x9
+OPCODE_PONG = 0xA
+
+CLOSE_GOING_AWAY = 1001
+CLOSE_POLICY_VIOLATION = 1008
+
+MAX_CONTROL_PAYLOAD = 125
+"""bytes (RFC 6455 section 5.5)"""
+
+_FIN = 0x80
+
+SSE_RETRY = b"retry: 2000\n\n"
+SSE_HEARTBEAT = b": heartbeat\n\n"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wire:
+    """A way to put messages on a connection; every client of one wire gets the same bytes.
+
+    ``frames(payloads, first, epoch)`` gives one frame for each payload. ``first`` is the sequence
+    number of the first payload, the others follow; with ``epoch`` it makes a message's id.
+    """
+
+    name: str
+    frames: Callable[[Sequence[bytes], int, str], list[bytes]]
+
+
+def _header(opcode: int, length: int) -> bytes:
+    """An unmasked frame's header with the shortest length field that holds ``length``."""
+    if length < 126:
+        return pack("!BB", _FIN | opcode, length)
+    if length < 1 << 16:
+        return pack("!BBH", _FIN | opcode, 126, length)
+    return pack("!BBQ", _FIN | opcode, 127, length)
+
+
+def websocket_text(payload: bytes) -> bytes:
+    """One unfragmented text frame (RFC 6455 section 5.2); ``payload`` is UTF-8."""
+    return _header(OPCODE_TEXT, len(payload)) + payload
+
+
+def websocket_control(opcode: int, payload: bytes = b"") -> bytes:
+    """A close, ping or pong frame; ValueError when ``payload`` is over 125 bytes."""
+    if len(payload) > MAX_CONTROL_PAYLOAD:
+        raise ValueError(f"a control frame holds 125 bytes, not {len(payload)}")
+    return _header(opcode, len(payload)) + payload
+
+
+def close_payload(code: int, reason: str = "") -> bytes:
+    """What a close frame holds: the code, then the reason, cut between characters if too long."""
+    text = reason.encode("utf-8")[: MAX_CONTROL_PAYLOAD - 2]
+    return pack("!H", code) + text.decode("utf-8", "ignore").encode("utf-8")
+
+
+def event_id(epoch: str, sequence: int) -> str:
+    """A message's id; the epoch changes when the server restarts, the sequence is the stream's."""
+    return f"{epoch}-{sequence}"
+
+
+def sse_event(payload: bytes, identifier: str) -> bytes:
+    """One server-sent event with its id; ``payload`` holds no line break (JSON does not)."""
+    return b"id: %s\ndata: %s\n\n" % (identifier.encode("ascii"), payload)
+
+
+def tcp_line(payload: bytes) -> bytes:
+    """One line; ``payload`` holds no line break (JSON does not)."""
+    return payload + b"\n"
+
+
+def _websocket_frames(payloads: Sequence[bytes], first: int, epoch: str) -> list[bytes]:
+    return [websocket_text(payload) for payload in payloads]
+
+
+def _sse_events(payloads: Sequence[bytes], first: int, epoch: str) -> list[bytes]:
+    return [sse_event(p, event_id(epoch, sequence)) for sequence, p in enumerate(payloads, first)]
+
+
+def _tcp_lines(payloads: Sequence[bytes], first: int, epoch: str) -> list[bytes]:
+    return [tcp_line(payload) for payload in payloads]
+
+
+WEBSOCKET = Wire("websocket", _websocket_frames)
+SSE = Wire("sse", _sse_events)
+TCP = Wire("tcp", _tcp_lines)

@@ -1,0 +1,25 @@
+"""The hub: takes messages, gives every subscription the same chunks of them.
+
+The unit of broadcast is the flush. Each stream in use is encoded once, framed once for each wire
+in use, and every client of a wire gets the same ``bytes`` object. The hub knows no sockets (a
+subscription has a `Sink`) and no logs (it takes a `Publishable`).
+"""
+
+from certstream_tx.hub.broadcast import Hub
+from certstream_tx.hub.channel import Channel, Sink, Subscription
+from certstream_tx.hub.counts import Histogram, HubCounts
+from certstream_tx.hub.ring import Chunk, Ring
+from certstream_tx.hub.streams import Publishable, Stream
+
+__all__ = [
+    "Channel",
+    "Chunk",
+    "Histogram",
+    "Hub",
+    "HubCounts",
+    "Publishable",
+    "Ring",
+    "Sink",
+    "Stream",
+    "Subscription",
+]

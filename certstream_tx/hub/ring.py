@@ -1,0 +1,95 @@
+"""The newest chunks of one stream on one wire, bounded in bytes and messages."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+
+class Chunk:
+    """Whole frames that leave together: one ``bytes`` object, shared by all who take it."""
+
+    __slots__ = ("data", "ends", "first", "number")
+
+    def __init__(self, number: int, first: int, frames: Sequence[bytes]) -> None:
+        self.number = number
+        """its place in its ring, counted from the ring's beginning"""
+        self.first = first
+        """sequence number of its first message"""
+        self.data = frames[0] if len(frames) == 1 else b"".join(frames)
+        self.ends = array("Q", accumulate(map(len, frames)))
+        """offset behind each frame"""
+
+    @property
+    def count(self) -> int:
+        """How many messages it holds."""
+        return len(self.ends)
+
+    def boundary(self, offset: int) -> int:
+        """The first frame boundary at or behind ``offset``."""
+        return self.ends[bisect_left(self.ends, offset)] if offset else 0
+
+    def begun(self, offset: int) -> int:
+        """How many frames have a byte before ``offset``."""
+        return bisect_left(self.ends, offset) + 1 if offset else 0
+
+    def whole(self, offset: int) -> int:
+        """How many frames end at or before ``offset``."""
+        return bisect_right(self.ends, offset)
+
+
+def split(frames: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
+    """Runs of ``frames`` of at most ``limit`` bytes each; a frame above it is a run of its own."""
+    begin = size = 0
+    for i, frame in enumerate(frames):
+        if size and size + len(frame) > limit:
+            yield frames[begin:i]
+            begin, size = i, 0
+        size += len(frame)
+    if size:
+        yield frames[begin:]
+
+
+class Ring:
+    """Chunks in order; the oldest go when a bound is passed, the newest one always stays."""
+
+    __slots__ = ("_chunks", "_max_bytes", "_max_messages", "messages", "next_number", "size")
+
+    def __init__(self, max_bytes: int, max_messages: int) -> None:
+        self._chunks: deque[Chunk] = deque()
+        self._max_bytes = max_bytes
+        self._max_messages = max_messages
+        self.next_number = 0
+        self.messages = 0
+        self.size = 0
+        """bytes held"""
+
+    def append(self, chunk: Chunk) -> list[Chunk]:
+        """Put ``chunk`` in front; returns the chunks that had to go, oldest first."""
+        self._chunks.append(chunk)
+        self.next_number = chunk.number + 1
+        self.size += len(chunk.data)
+        self.messages += chunk.count
+        gone = []
+        while len(self._chunks) > 1 and (
+            self.size > self._max_bytes or self.messages > self._max_messages
+        ):
+            oldest = self._chunks.popleft()
+            self.size -= len(oldest.data)
+            self.messages -= oldest.count
+            gone.append(oldest)
+        return gone
+
+    def oldest(self) -> Chunk:
+        """The oldest chunk that is held; IndexError when there is none."""
+        return self._chunks[0]
+
+    def chunk(self, number: int) -> Chunk:
+        """A chunk that is held."""
+        return self._chunks[number - self._chunks[0].number]
+
+    def clear(self) -> None:
+        """Let go of every chunk; numbers go on."""
+        self._chunks.clear()
+        self.size = self.messages = 0

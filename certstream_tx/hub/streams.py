@@ -1,0 +1,37 @@
+"""The three streams, and what can be published on them."""
+
+from enum import Enum
+from typing import Protocol
+
+
+class Stream(Enum):
+    """The streams a client can choose from; the values name them in metrics and queries."""
+
+    FULL = "full"
+    LITE = "lite"
+    DOMAINS_ONLY = "domains-only"
+
+
+class Publishable(Protocol):
+    """One certificate's messages, encoded when asked for."""
+
+    def full(self) -> bytes:
+        """The JSON document of the full stream."""
+        ...
+
+    def lite(self) -> bytes:
+        """The JSON document of the lite stream."""
+        ...
+
+    def domains_only(self) -> bytes | None:
+        """The JSON document of the domains-only stream, None without DNS names."""
+        ...
+
+
+def encode(message: Publishable, stream: Stream) -> bytes | None:
+    """The message's document for ``stream``; None when it has none."""
+    if stream is Stream.LITE:
+        return message.lite()
+    if stream is Stream.FULL:
+        return message.full()
+    return message.domains_only()

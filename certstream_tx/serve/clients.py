@@ -1,0 +1,209 @@
+"""All WebSocket clients together: one clock for their heartbeats, pings and deadlines.
+
+No client has a timer of its own. The clock ticks once a second and visits a part of the clients at
+each tick, so that thousands of heartbeats on a quiet server do not leave at once.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from certstream_tx.events import logger
+from certstream_tx.framing import CLOSE_GOING_AWAY, WEBSOCKET, websocket_text
+from certstream_tx.hub import Hub, Stream
+from certstream_tx.serve.buffered_writer import Turn
+
+log = logger("certstream_tx.websocket")
+
+TICK_SECONDS = 1.0
+HEARTBEAT_SECONDS = 10
+"""a client gets data or a heartbeat at least this often (some give up after 15 s without)"""
+PING_SECONDS = 30
+SILENT_SECONDS = 60
+"""a peer of which nothing was heard for this long, pongs included, is dropped"""
+CLOSE_SECONDS = 2
+"""how long a closing handshake may take, and what was begun may take to be written"""
+STOP_SECONDS = 1.5
+"""how long all clients together have to take leave when the server stops"""
+
+
+class Client(Protocol):
+    """What the clock asks of one client."""
+
+    stream: Stream
+    heard_at: int
+    """tick at which something was last received from it"""
+    visits: int
+
+    def visit(self, heartbeat: bytes | None, ping: bool) -> None:
+        """Send what is due; called every few ticks."""
+        ...
+
+    def drop_silent(self) -> None:
+        """Close: nothing was heard of it for too long."""
+        ...
+
+    def next_tick(self) -> None:
+        """A tick has passed since it asked to be told."""
+        ...
+
+    def leave(self, code: int, reason: str) -> None:
+        """Begin the closing handshake."""
+        ...
+
+    def cut(self) -> None:
+        """Close, in peace where that is possible."""
+        ...
+
+    def abort(self) -> None:
+        """Close at once."""
+        ...
+
+
+class Clients(Service):
+    """Every open WebSocket client, and their clock.
+
+    :param heartbeat: the heartbeat message's document at a time (seconds since the epoch)
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        hub: Hub,
+        *,
+        heartbeat: Callable[[float], bytes],
+        heartbeat_seconds: int = HEARTBEAT_SECONDS,
+        ping_seconds: int = PING_SECONDS,
+        silent_seconds: int = SILENT_SECONDS,
+        close_seconds: int = CLOSE_SECONDS,
+    ) -> None:
+        self.hub = hub
+        self.turn = Turn(clock)
+        self.now = 0
+        """ticks so far"""
+        self.stopping = False
+        """nobody is let in any more"""
+        self.silent_dropped = 0
+        self._clock = clock
+        self._heartbeat = heartbeat
+        # One visit every so many ticks keeps the promise even when a visit finds fresh data.
+        period = max(1, heartbeat_seconds - 1)
+        self._wheel: list[dict[Client, None]] = [{} for _ in range(period)]
+        self._visits_between_pings = max(1, ping_seconds // period)
+        self._silent_ticks = silent_seconds
+        self._close_ticks = close_seconds
+        self._next_tick: dict[Client, None] = {}
+        self._deadlines: dict[Client, int] = {}
+        self._tick = LoopingCall(self.tick)
+        self._tick.clock = clock
+        self._all_gone: Deferred[None] | None = None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._wheel))
+
+    def __iter__(self) -> Iterator[Client]:
+        for part in self._wheel:
+            yield from list(part)
+
+    def heartbeat_frame(self) -> bytes:
+        """A heartbeat of this moment."""
+        return websocket_text(self._heartbeat(self._clock.seconds()))
+
+    # What clients tell
+
+    def add(self, client: Client) -> None:
+        """It is open; it will be visited one period from now."""
+        client.heard_at = self.now
+        self._wheel[self.now % len(self._wheel)][client] = None
+
+    def closing(self, client: Client) -> None:
+        """Its closing handshake has begun: cut it when that takes too long."""
+        self._deadlines.setdefault(client, self.now + self._close_ticks)
+
+    def tell_next_tick(self, client: Client) -> None:
+        """Call its ``next_tick`` at the next tick."""
+        self._next_tick[client] = None
+
+    def discard(self, client: Client) -> None:
+        """Its connection is gone."""
+        for part in self._wheel:
+            part.pop(client, None)
+        self._deadlines.pop(client, None)
+        self._next_tick.pop(client, None)
+        if self._all_gone is not None and not len(self):
+            gone, self._all_gone = self._all_gone, None
+            gone.callback(None)
+
+    # The clock
+
+    def startService(self) -> None:
+        """Start the clock."""
+        super().startService()
+        self.stopping = False
+        self._tick.start(TICK_SECONDS, now=False)
+
+    async def stop(self) -> None:
+        """Take leave of everybody with close 1001, for at most ``STOP_SECONDS``."""
+        self.stopping = True
+        if len(self):
+            self._all_gone = Deferred()
+            gone = self._all_gone
+            for client in self:
+                client.leave(CLOSE_GOING_AWAY, "server is stopping")
+            deadline = self._clock.callLater(STOP_SECONDS, self._abort_all)
+            await gone
+            if deadline.active():
+                deadline.cancel()
+        if self._tick.running:
+            self._tick.stop()
+
+    def stopService(self) -> "Deferred[None]":
+        """Stop the clock when everybody is gone."""
+        super().stopService()
+        return Deferred.fromCoroutine(self.stop())
+
+    def _abort_all(self) -> None:
+        for client in self:
+            client.abort()
+
+    def tick(self) -> None:
+        """One second has passed."""
+        try:
+            self._visit_some()
+        except Exception:
+            log.failure("Visiting the WebSocket clients failed.")
+
+    def _visit_some(self) -> None:
+        self.now += 1
+        waiting, self._next_tick = self._next_tick, {}
+        for client in waiting:
+            client.next_tick()
+        for client, deadline in list(self._deadlines.items()):
+            if deadline <= self.now:
+                self._deadlines[client] = self.now + self._close_ticks
+                client.cut()
+        heartbeats = self._due_heartbeats()
+        for client in list(self._wheel[self.now % len(self._wheel)]):
+            if self.now - client.heard_at >= self._silent_ticks:
+                self.silent_dropped += 1
+                client.drop_silent()
+                continue
+            client.visits += 1
+            client.visit(
+                heartbeats.get(client.stream), client.visits % self._visits_between_pings == 0
+            )
+
+    def _due_heartbeats(self) -> dict[Stream, bytes]:
+        """A frame for each stream that had no data since the last tick.
+
+        Older data would not do: by the next visit it would be more than a period old.
+        """
+        now = self._clock.seconds()
+        quiet = [s for s in self.hub.streams if now - self.hub.fed_at(s, WEBSOCKET) > TICK_SECONDS]
+        if not quiet:
+            return {}
+        return dict.fromkeys(quiet, self.heartbeat_frame())

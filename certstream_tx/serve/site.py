@@ -1,0 +1,284 @@
+"""The HTTP surface: which path answers with what, and how much a request may cost."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+from autobahn.twisted.resource import WebSocketResource
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from twisted.web import http, server
+from twisted.web.resource import IResource, Resource
+
+from certstream_tx.events import logger
+from certstream_tx.hub import Hub, Stream
+from certstream_tx.serve.answers import (
+    JSON,
+    TEXT,
+    UPGRADE_REQUIRED,
+    Document,
+    Node,
+    Nothing,
+    Page,
+    answer,
+    error,
+    error_document,
+)
+from certstream_tx.serve.clients import Clients
+from certstream_tx.serve.examples import example
+from certstream_tx.serve.pages import landing_page
+from certstream_tx.serve.websocket import StreamFactory
+
+log = logger("certstream_tx.http")
+
+REQUEST_SECONDS = 30
+"""from connecting, or from the last answer, until the next request has been read"""
+ABORT_SECONDS = 5
+"""for a client to take what is left when its time is over"""
+MAX_HEAD_BYTES = 16 * 1024
+MAX_HEADERS = 100
+MAX_BODY_BYTES = 16 * 1024
+"""no path takes a body: what comes is counted and thrown away"""
+
+PATHS = {Stream.LITE: b"", Stream.FULL: b"full-stream", Stream.DOMAINS_ONLY: b"domains-only"}
+"""where each stream is"""
+
+METRICS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+
+_PAGE_HEADERS = (
+    (b"Referrer-Policy", b"no-referrer"),
+    (b"X-Frame-Options", b"DENY"),
+    (b"Cross-Origin-Opener-Policy", b"same-origin"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What is served; the streams are the hub's."""
+
+    websocket: bool = True
+    metrics: bool = True
+    health: bool = True
+    example_json: bool = True
+
+
+class StreamNode(Node):
+    """A stream's path: a WebSocket for who asks for one."""
+
+    def __init__(self, resource: WebSocketResource | None, clients: Clients) -> None:
+        super().__init__()
+        self._resource = resource
+        self._clients = clients
+
+    def getChild(self, path: bytes, request: server.Request) -> Resource:
+        """The same with a slash behind it."""
+        return self if path == b"" else Nothing()
+
+    def render(self, request: server.Request) -> bytes | int:
+        """Upgrade, or answer as a page would."""
+        assert isinstance(request, BoundedRequest)
+        if not _wants_websocket(request):
+            return super().render(request)
+        if self._resource is None:
+            return error(request, http.NOT_FOUND)
+        if self._clients.stopping:
+            return error(request, http.SERVICE_UNAVAILABLE)
+        if request.clientproto != b"HTTP/1.1" or request.body_bytes:
+            return error(request, http.BAD_REQUEST)
+        return _upgrade(request, self._resource)
+
+    def get(self, request: server.Request) -> bytes | int:
+        """Say that it is a WebSocket."""
+        if self._resource is None:
+            return error(request, http.NOT_FOUND)
+        request.setHeader(b"Upgrade", b"websocket")
+        request.setHeader(b"Connection", b"Upgrade")
+        return error(request, UPGRADE_REQUIRED)
+
+
+class Front(StreamNode):
+    """``/``: the lite stream for clients, a page for people."""
+
+    def __init__(self, resource: WebSocketResource | None, clients: Clients) -> None:
+        super().__init__(resource, clients)
+        self._page = landing_page()
+
+    def get(self, request: server.Request) -> bytes | int:
+        """The page."""
+        request.setHeader(b"Content-Security-Policy", self._page.policy)
+        for name, value in _PAGE_HEADERS:
+            request.setHeader(name, value)
+        return answer(request, Document(b"text/html; charset=utf-8", self._page.body))
+
+
+def _wants_websocket(request: "BoundedRequest") -> bool:
+    if request.method != b"GET":
+        return False
+    values = request.requestHeaders.getRawHeaders(b"Upgrade", ())
+    return any(t.strip().lower() == b"websocket" for v in values for t in v.split(b","))
+
+
+def _upgrade(request: "BoundedRequest", resource: WebSocketResource) -> int:
+    """Hand the connection over, and leave nothing of the request behind."""
+    channel = request.channel
+    handed_over: int = resource.render(request)
+    # The channel and the request know each other: without this they stay until a collection.
+    channel.requests.clear()
+    request.channel = None
+    request.content.close()
+    return handed_over
+
+
+class BoundedRequest(server.Request):
+    """A request whose body is thrown away, and whose errors are JSON."""
+
+    defaultContentType = None
+
+    channel: Any
+    content: Any
+    body_bytes = 0
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """Refuse a body that is announced too long; keep none."""
+        self.content = BytesIO()
+        if length is not None and length > MAX_BODY_BYTES:
+            self._refuse()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Count it."""
+        self.body_bytes += len(data)
+        if self.body_bytes > MAX_BODY_BYTES:
+            self._refuse()
+
+    def process(self) -> None:
+        """Answer, unless that was done."""
+        if not self._refused:
+            super().process()
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """A mistake of ours: into the log, not to the client."""
+        log.failure("Answering {path} failed.", failure=reason, path=self.path)
+        if not self.startedWriting:
+            body = error_document("Internal Server Error")
+            self.setResponseCode(http.INTERNAL_SERVER_ERROR)
+            self.setHeader(b"Content-Type", JSON)
+            self.setHeader(b"Content-Length", b"%d" % len(body))
+            self.write(body)
+        if not self.finished and not self._disconnected:
+            self.finish()
+        return reason
+
+    def _refuse(self) -> None:
+        if not self._refused:
+            self._refused = True
+            self.channel.transport.write(
+                b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+            )
+            self.channel.loseConnection()
+
+
+class BoundedChannel(http.HTTPChannel):
+    """An HTTP connection on which a request must arrive in time, however it trickles in."""
+
+    totalHeadersSize = MAX_HEAD_BYTES
+    maxHeaders = MAX_HEADERS
+
+    transport: Any
+    _abort: IDelayedCall | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """As any HTTP connection's, but bytes that arrive do not prolong the time they have."""
+        LineReceiver.dataReceived(self, data)
+
+    def timeoutConnection(self) -> None:
+        """The time is over."""
+        self.loseConnection()
+        self._abort = self.callLater(ABORT_SECONDS, self.transport.abortConnection)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        if self._abort is not None and self._abort.active():
+            self._abort.cancel()
+        super().connectionLost(reason)
+
+
+class CertstreamSite(server.Site):
+    """A site without an access log, HTTP/1.1 only."""
+
+    protocol = BoundedChannel  # type: ignore[assignment]
+    noisy = False
+
+    def __init__(self, root: IResource, reactor: IReactorTime) -> None:
+        super().__init__(
+            root,
+            requestFactory=BoundedRequest,
+            timeout=REQUEST_SECONDS,
+            reactor=reactor,
+            parsePOSTFormSubmission=False,
+        )
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """WebSocket and event streams are HTTP/1.1."""
+        return [b"http/1.1"]
+
+    def startFactory(self) -> None:
+        """Nothing: there is no log to open, and no time of day to keep for it."""
+
+    def stopFactory(self) -> None:
+        """Nothing was started."""
+
+    def log(self, request: http.Request) -> None:
+        """Nothing: one line a request is not for the program's own events."""
+
+
+def make_site(
+    reactor: IReactorTime,
+    hub: Hub,
+    clients: Clients,
+    *,
+    examples: Mapping[str, bytes],
+    metrics: Callable[[], bytes],
+    ready: Callable[[], bool],
+    surface: Surface | None = None,
+) -> CertstreamSite:
+    """The site of one server.
+
+    :param reactor: for time limits of connections
+    :param clients: the WebSocket clients, whose service runs beside the site
+    :param examples: built-in message by name of the stream, before there is a real one
+    :param metrics: the text of ``/metrics``
+    :param ready: whether the server listens and a log has answered
+    """
+    surface = surface or Surface()
+    sockets: dict[Stream, WebSocketResource | None] = {
+        stream: WebSocketResource(StreamFactory(reactor, clients, stream))
+        if surface.websocket and stream in hub.streams
+        else None
+        for stream in Stream
+    }
+    root = Front(sockets[Stream.LITE], clients)
+    nodes: dict[Stream, Node] = {Stream.LITE: root}
+    for stream in (Stream.FULL, Stream.DOMAINS_ONLY):
+        nodes[stream] = StreamNode(sockets[stream], clients)
+        root.putChild(PATHS[stream], nodes[stream])
+    if surface.example_json:
+        for stream in hub.streams:
+            nodes[stream].putChild(b"example.json", _example_page(hub, stream, examples))
+    if surface.health:
+        root.putChild(b"health", Page(lambda: Document(TEXT, b"OK")))
+        root.putChild(b"ready", Page(lambda: _readiness(ready())))
+    if surface.metrics:
+        root.putChild(b"metrics", Page(lambda: Document(METRICS_TEXT, metrics())))
+    return CertstreamSite(root, reactor)
+
+
+def _example_page(hub: Hub, stream: Stream, examples: Mapping[str, bytes]) -> Page:
+    return Page(lambda: example(hub, stream, examples), cors=True)
+
+
+def _readiness(ready: bool) -> Document:
+    return Document(TEXT, b"OK") if ready else Document(TEXT, b"not ready", 503)
