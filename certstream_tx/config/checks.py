@@ -1,0 +1,47 @@
+"""What no single key can say: values that contradict each other."""
+
+import hashlib
+from collections.abc import Iterator
+
+from certstream_tx.config.keys import MAX_PORT
+from certstream_tx.config.tree import Config
+
+
+def contradictions(config: Config) -> Iterator[str]:
+    """One line for each, naming the key."""
+    ct_log = config.ct_log
+    if ct_log.retry_initial_delay_ms > ct_log.retry_max_delay_ms:
+        yield (
+            "ct_log.retry_initial_delay_ms: expected at most ct_log.retry_max_delay_ms "
+            f"({ct_log.retry_max_delay_ms}), got {ct_log.retry_initial_delay_ms}"
+        )
+    if (config.tls_cert is None) != (config.tls_key is None):
+        given, missing = ("tls_cert", "tls_key") if config.tls_cert else ("tls_key", "tls_cert")
+        yield f"{missing}: expected a path, because {given} is set, got nothing"
+    if config.auth.enabled and not config.auth.tokens:
+        yield "auth.tokens: expected at least one token, because auth.enabled is true, got none"
+    if config.protocols.tcp and not config.listen_tcp and config.tcp_port > MAX_PORT:
+        yield f"protocols.tcp_port: expected a port, because port + 1 is {config.tcp_port}"
+    if not (ct_log.rfc6962_enabled or ct_log.static_ct_enabled or config.own_logs):
+        yield (
+            "ct_log.rfc6962_enabled: expected true, because ct_log.static_ct_enabled is false "
+            "and neither custom_logs nor static_logs names a log, got false"
+        )
+    yield from _doubled_logs(config)
+
+
+def _doubled_logs(config: Config) -> Iterator[str]:
+    """Two logs of one URL or key would move the same saved position."""
+    urls: dict[str, str] = {}
+    ids: dict[bytes, str] = {}
+    custom, static = len(config.custom_logs), len(config.static_logs)
+    places = [f"custom_logs[{i}]" for i in range(custom)]
+    places += [f"static_logs[{i}]" for i in range(static)]
+    for where, own in zip(places, config.own_logs, strict=True):
+        if urls.setdefault(own.url, where) != where:
+            yield f"{where}.url: expected a log of its own, got that of {urls[own.url]}"
+        log_id = hashlib.sha256(own.key).digest() if own.key else own.expected_log_id
+        if own.key and own.expected_log_id not in (None, log_id):
+            yield f"{where}.expected_log_id: expected the SHA-256 of its key, got another"
+        if log_id and ids.setdefault(log_id, where) != where:
+            yield f"{where}.key: expected a log of its own, got the key of {ids[log_id]}"
