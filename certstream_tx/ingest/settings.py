@@ -1,0 +1,21 @@
+"""How a log is polled: the part of the configuration that pollers need, in seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PollSettings:
+    """Times are seconds. The defaults are those of the configuration."""
+
+    poll_interval: float = 1.0
+    """between two looks at a head that moves"""
+    retry_initial_delay: float = 0.1
+    retry_max_delay: float = 5.0
+    retry_max_attempts: int = 3
+    """attempts in a row that make one failure"""
+    unhealthy_threshold: int = 5
+    """failures in a row after which a log counts as unhealthy"""
+    healthy_threshold: int = 3
+    """answers in a row after which it counts as healthy again"""
+    start_overlap_leaves: int = 256
+    """how far before the head a log begins that was never read before"""
