@@ -160,7 +160,10 @@ class Pace:
         return delay if delay > _AT_ONCE else 0.0
 
     def _grant(self) -> int:
-        self._last_turn = self._clock.seconds()
+        # From when it was due, not from when a busy reactor got to it: else the rate would sink.
+        now = self._clock.seconds()
+        due = max(self._last_turn + self.interval, self._held_until)
+        self._last_turn = due if now - due < self.interval else now
         self._ticket += 1
         return self._ticket
 

@@ -9,7 +9,8 @@ Pure: it knows numbers only.
 from typing import Final
 
 SMALLEST_BOUNDARY: Final = 32
-"""A short answer ends on a multiple of this by chance once in 32 times, twice in a row hardly."""
+"""A short answer ends on a multiple of this by chance once in 32 times, twice in a row hardly.
+Smaller limits are not worth knowing: a log that has one answers with what it likes anyway."""
 
 BREAK_AFTER: Final = 4
 """Short answers within one block, in a row, that show that a boundary is not (or no longer) one."""
@@ -96,7 +97,8 @@ class PageSize:
 
     def _full(self, start: int, end: int) -> None:
         self._contradictions = 0
-        self._same_count = 0
+        if end - start > self._same_count:
+            self._same_count = 0
         if self._candidate and start // self._candidate != (end - 1) // self._candidate:
             self._candidate = None
         if self._boundary is None or end - start < self.block:
@@ -139,8 +141,8 @@ class PageSize:
                 self._found(min(self._candidate, aligned))
         else:
             self._candidate = None
-            if not at_head:
-                # A log with another limit (100, 1000) answers with it, wherever it began.
+            # A log with another limit (100, 1000) answers with it, wherever it began.
+            if not at_head and count >= SMALLEST_BOUNDARY:
                 if count == self._same_count:
                     self._found(count)
                 else:

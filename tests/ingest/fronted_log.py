@@ -106,9 +106,8 @@ class FrontedLog:
         self.fetcher = Fetcher(HTTPClient(self.agent), self.clock, "tests (a@b.example)", 30.0)
         self.pace = Pace(self.clock, 0.0)
 
-    @property
     def asked(self) -> list[str]:
-        """The requests since the last look."""
+        """The requests since this was called last."""
         asked = list(self.front.asked)
         self.front.asked.clear()
         return asked
