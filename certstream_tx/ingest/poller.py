@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Sequence
 from random import Random
-from typing import Any, Final
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -16,12 +16,12 @@ from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
 from certstream_tx.ingest.budget import Budget
-from certstream_tx.ingest.errors import FetchError
 from certstream_tx.ingest.head_watch import HeadWatch
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.outcomes import Outcomes
 from certstream_tx.ingest.pipeline import Pipeline
 from certstream_tx.ingest.positions import Positions
+from certstream_tx.ingest.proving import Proving
 from certstream_tx.ingest.reading import EntryReader
 from certstream_tx.ingest.settings import PollSettings
 from certstream_tx.ingest.state_file import SavedPosition
@@ -31,17 +31,13 @@ from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx.ingest.poller")
 
-PROOF_ATTEMPTS: Final = 4
-"""Before a log is read unverified. A log without proofs must not be silent for long."""
-PROVE_AGAIN: Final = (60.0, 3600.0)
-"""Seconds between attempts to verify a log that is read unverified: first, and longest."""
-
 
 class LogPoller(Service):
     """Reads one log from its saved position on, or from just before its head, and never ends.
 
-    Two loops: one looks at the head, one reads what there is up to it. Neither waits for the
-    other, and whatever goes wrong in one, this program's own errors included, is tried again.
+    Three loops: one looks at the head, one reads what there is up to it, one has the log prove what
+    lies before. None waits for another, and whatever goes wrong in one, this program's own errors
+    included, is tried again.
     """
 
     def __init__(
@@ -66,7 +62,7 @@ class LogPoller(Service):
         self._budget = budget
         self._source = Source(log.name, log.url, log.operator, log.log_id_base64, log.kind)
         self._outcomes = Outcomes(stats, settings, rng)
-        self._verification = Verification(stats)
+        self._verification = Verification(stats, clock)
         self._heads = HeadWatch(
             log,
             client,
@@ -78,10 +74,11 @@ class LogPoller(Service):
             seen=self._head_seen,
             behind=lambda: self._pipeline is not None and self._pipeline.behind,
         )
+        self._proving = Proving(
+            client, self._heads, self._verification, self._outcomes, clock, stats
+        )
         self._pipeline: Pipeline | None = None
         self._position: int | None = None
-        self._prove_at = 0.0
-        self._prove_interval = PROVE_AGAIN[0]
         self._loops: list[Deferred[None]] = []
 
     @property
@@ -112,7 +109,7 @@ class LogPoller(Service):
         self._positions.register(self._log.state_key, self.snapshot)
         self._loops = [
             Deferred.fromCoroutine(self._for_ever(loop))
-            for loop in (self._heads.watch, self._read_on)
+            for loop in (self._heads.watch, self._read_on, self._proving.run)
         ]
 
     def stopService(self) -> "Deferred[None]":
@@ -153,22 +150,13 @@ class LogPoller(Service):
         """Read entries in order, as they can be had."""
         head = await self._heads.reaching(0)
         position = self._begin(head) if self._position is None else self._position
-        if not self.verified:
-            await self._prove_first(position)
-            head = await self._heads.reaching(0)
         pipeline = self._pipeline = Pipeline(
             self._client, self._budget, self._clock, self._outcomes, position
         )
         try:
             pipeline.follow(head, self._heads.limit(head))
             while True:
-                entries = await pipeline.next()
-                was_verified = self.verified
-                position = await self._read(entries)
-                if was_verified and not self.verified:
-                    self._prove_at = self._clock.seconds() + self._prove_interval
-                if not self.verified and self._clock.seconds() >= self._prove_at:
-                    await self._prove_again(position)
+                await self._read(await pipeline.next())
         finally:
             self._pipeline = None
             pipeline.close()
@@ -181,13 +169,13 @@ class LogPoller(Service):
         followed = self._log
         limit = self._heads.limit(head)
         saved = self._positions.position_of(followed.state_key, followed.url)
-        if saved is None:
-            position = max(0, limit - self._overlap)
-        else:
-            position = saved.position
+        position = max(0, limit - self._overlap) if saved is None else saved.position
+        if saved is not None:
             self._stats.verified_size = saved.verified_size
-            if saved.nodes is not None:
-                self._verification.resume(CompactRange(position, saved.nodes))
+        if saved is not None and saved.nodes is not None:
+            self._verification.resume(CompactRange(position, saved.nodes))
+        else:
+            self._verification.begin(position)
         if followed.final_size is not None and followed.final_root is not None:
             final = SignedHead(followed.final_size, 0, followed.final_root, b"")
             self._verification.expect(final)
@@ -201,8 +189,8 @@ class LogPoller(Service):
         )
         return position
 
-    async def _read(self, entries: list[Entry]) -> int:
-        """Read entries, stopping at each head on the way to compare roots; the position after."""
+    async def _read(self, entries: list[Entry]) -> None:
+        """Read entries, stopping at each head on the way to compare roots."""
         end = entries[-1].index + 1
         while entries:
             first = entries[0].index
@@ -210,65 +198,12 @@ class LogPoller(Service):
             now, entries = entries[: stop - first], entries[stop - first :]
             await self._reading.read(now, self._source, self._stats, self._accepted)
             self._verification.reached()
-        return end
 
     def _accepted(self, entries: Sequence[Entry]) -> None:
         """These entries were handed to the hub: the position moves past them."""
         position = entries[-1].index + 1
         self._position = self._stats.position = position
         self._verification.add([entry.leaf_hash for entry in entries])
-
-    async def _prove_first(self, position: int) -> None:
-        """Get what verification begins with; after a bounded effort, go on without."""
-        for attempt in range(1, PROOF_ATTEMPTS + 1):
-            reason = await self._prove(position)
-            if reason is None:
-                return
-            if attempt < PROOF_ATTEMPTS:
-                await deferLater(self._clock, self._outcomes.backoff(attempt))
-        self._stay_unverified(position, reason)
-
-    async def _prove_again(self, position: int) -> None:
-        """Verify from here on what was read unverified until now, if the log has proofs now."""
-        reason = await self._prove(position)
-        if reason is not None:
-            self._stay_unverified(position, reason)
-            return
-        self._prove_interval = PROVE_AGAIN[0]
-        log.info(
-            "{log}: verified again, from entry {position} on",
-            log=self._log.name,
-            position=position,
-        )
-
-    async def _prove(self, position: int) -> str | None:
-        """Have the log prove what lies before the position; None, or why it did not."""
-        head = await self._heads.reaching(position)
-        try:
-            proven = await self._client.range_at(position, head)
-        except CancelledError:
-            raise
-        except FetchError as error:
-            return error.reason
-        except Exception as error:
-            self._outcomes.unexpected(Failure())
-            return repr(error)
-        if proven.size != position:
-            return f"it proved {proven.size} entries instead"
-        self._verification.begin(proven)
-        return None
-
-    def _stay_unverified(self, position: int, reason: str | None) -> None:
-        self._prove_at = self._clock.seconds() + self._prove_interval
-        log.warn(
-            "{log}: streamed unverified, for the log does not prove what lies before entry"
-            " {position} ({reason}); it is asked again in {minutes} minutes",
-            log=self._log.name,
-            position=position,
-            reason=reason,
-            minutes=round(self._prove_interval / 60),
-        )
-        self._prove_interval = min(self._prove_interval * 2, PROVE_AGAIN[1])
 
 
 def _cancelled(failure: Failure) -> None:

@@ -5,12 +5,15 @@ signed head, its root must be the root of that head (RFC 9162 2.1).
 """
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Sequence
 from operator import attrgetter
+
+from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
+from certstream_tx.ingest.wakeup import Wakeup
 from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx.ingest.verification")
@@ -20,16 +23,30 @@ MAX_HEADS_AHEAD = 32
 heads only mean that a difference is noticed later."""
 MAX_ROOTS = 64
 """Verified roots kept to compare with heads that come again, or late from a replica."""
+MAX_KEPT = 16_384
+"""Leaf hashes kept while the range before them is not proven yet: a megabyte, and 30 ms of hashing
+once it is. Those beyond stay unverified."""
 
 _size = attrgetter("size")
 
 
 class Verification:
-    """Follows one log from the position where it begins; ``range`` is None while unverified."""
+    """Follows one log from the position where it begins.
 
-    def __init__(self, stats: LogStats) -> None:
+    The range before that position must be proven by the log (or be known from the last run). Until
+    it is, leaf hashes are kept from ``anchor`` on, so that reading does not wait for the proof.
+    """
+
+    def __init__(self, stats: LogStats, clock: IReactorTime) -> None:
         self.range: CompactRange | None = None
+        """Of all entries read; None while unverified."""
+        self.anchor: int | None = None
+        """The size of the range that is to be proven; None when there is no need."""
+        self.mismatched = False
+        """Whether the log ever signed something else than what was read."""
         self._stats = stats
+        self._unproven = Wakeup(clock)
+        self._kept: list[bytes] = []  # leaf hashes from the anchor on
         self._ahead: list[SignedHead] = []  # by size
         self._roots: dict[int, bytes] = {}  # oldest first
 
@@ -38,13 +55,41 @@ class Verification:
         self.range = read
         self._compare()
 
-    def begin(self, proven: CompactRange) -> None:
-        """Begin with this range over all entries before the position, as the log proved them.
+    def begin(self, position: int) -> None:
+        """Begin at a position before which nothing is known."""
+        if position == 0:
+            self.resume(CompactRange())
+            return
+        self.range = None
+        self.anchor = position
+        self._kept = []
+        self._unproven.fire()
 
-        It proves nothing of what was read: heads up to its size are not compared any more.
+    async def unproven(self) -> int:
+        """The size of the range that is to be proven, as soon as there is one."""
+        while self.anchor is None:
+            await self._unproven.wait()
+        return self.anchor
+
+    def proven(self, before: CompactRange) -> bool:
+        """Take a range that the log proved, and what was read after it.
+
+        Whether it can be used: the anchor may have moved on while the proof was on its way. Heads
+        up to its size were its proof, not something to be compared with what was read.
         """
-        self.range = proven
-        self._ahead = [head for head in self._ahead if head.size > proven.size]
+        if before.size != self.anchor:
+            return False
+        position, kept = before.size, self._kept
+        self.range, self.anchor, self._kept = before, None, []
+        self._ahead = [head for head in self._ahead if head.size > position]
+        end = position + len(kept)
+        while position < end:
+            stop = self.next_stop(position, end)
+            self.add(kept[: stop - position])
+            del kept[: stop - position]
+            position = stop
+            self.reached()
+        return True
 
     def expect(self, head: SignedHead) -> None:
         """Compare with this head: when it is reached, or at once if it was."""
@@ -65,10 +110,15 @@ class Verification:
                 return head.size
         return end
 
-    def add(self, leaf_hashes: Iterable[bytes]) -> None:
+    def add(self, leaf_hashes: Sequence[bytes]) -> None:
         """The next entries were read."""
         if self.range is not None:
             self.range.extend(leaf_hashes)
+        elif self.anchor is not None:
+            self._kept += leaf_hashes
+            if len(self._kept) > MAX_KEPT:
+                self.anchor += len(self._kept)
+                self._kept = []
 
     def reached(self) -> None:
         """Compare the range with the heads of its size, if there are any."""
@@ -103,6 +153,7 @@ class Verification:
 
     def _contradicts(self, head: SignedHead, root: bytes) -> None:
         """The log signed two roots of one size, of which the entries read gave the other."""
+        self.mismatched = True
         self._stats.root_mismatches += 1
         log.error(
             "{log}: the log signed two different trees of {size} entries: root {other} contradicts"
@@ -114,7 +165,7 @@ class Verification:
         )
 
     def _mismatch(self, head: SignedHead, root: bytes) -> None:
-        self.range = None
+        self.mismatched = True
         self._stats.root_mismatches += 1
         log.error(
             "{log}: the entries read are not those that the log signed: for its tree of {size}"
@@ -126,3 +177,4 @@ class Verification:
             theirs=head.root.hex(),
             verified=self._stats.verified_size,
         )
+        self.begin(head.size)

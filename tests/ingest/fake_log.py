@@ -140,11 +140,12 @@ class Follower:
         positions: Positions | None = None,
         settings: PollSettings | None = None,
         budget: Budget | None = None,
+        stats: LogStats | None = None,
         build: Any = build,
     ) -> None:
         self.clock = clock
         self.log = log or Log("Test log", "https://log.example", "rfc6962", operator="Example")
-        self.stats = LogStats(
+        self.stats = stats or LogStats(
             self.log.name, self.log.url, self.log.kind, self.log.operator, self.log.log_id_base64
         )
         self.positions = positions or Positions(None, clock, lambda f: f())  # type: ignore

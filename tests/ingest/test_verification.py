@@ -2,10 +2,17 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.merkle import CompactRange
-from certstream_tx.ingest.verification import MAX_HEADS_AHEAD, MAX_ROOTS, Verification
+from certstream_tx.ingest.verification import (
+    MAX_HEADS_AHEAD,
+    MAX_KEPT,
+    MAX_ROOTS,
+    Verification,
+)
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import events, hash_of, head_of, range_of
 
@@ -15,7 +22,12 @@ class VerificationTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.stats = LogStats("Test", "https://log.example", "rfc6962", None, None)
-        self.verification = Verification(self.stats)
+        self.verification = Verification(self.stats, Clock())
+
+    def begin(self, position: int) -> None:
+        """Begin in mid-tree, with a proof."""
+        self.verification.begin(position)
+        self.assertTrue(self.verification.proven(range_of(position).copy()) or not position)
 
     def read(self, start: int, end: int, changed: int | None = None) -> list[int]:
         """Read hashes as the poller does; where it stopped to compare."""
@@ -31,7 +43,7 @@ class VerificationTests(SynchronousTestCase):
 
     def test_every_head_on_the_way(self) -> None:
         """Reading stops at each head that was seen, and each is compared."""
-        self.verification.begin(CompactRange())
+        self.verification.begin(0)
         for size in (30, 10, 30, 25):
             self.verification.expect(head_of(size, timestamp=size * 7))
         self.assertEqual(self.read(0, 20), [10, 20])
@@ -41,7 +53,8 @@ class VerificationTests(SynchronousTestCase):
 
     def test_head_where_it_stands(self) -> None:
         """A head of just the size that was read is compared when it comes."""
-        self.verification.begin(range_of(20).copy())
+        self.verification.begin(0)
+        self.read(0, 20)
         self.verification.expect(head_of(20))
         self.assertEqual(self.stats.verified_size, 20)
 
@@ -50,7 +63,7 @@ class VerificationTests(SynchronousTestCase):
         self.verification.expect(head_of(20))
         self.verification.resume(range_of(20).copy())
         self.assertEqual(self.stats.verified_size, 20)
-        self.verification = Verification(self.stats)
+        self.verification = Verification(self.stats, Clock())
         self.verification.expect(head_of(20))
         wrong = CompactRange()
         wrong.extend([hash_of(1)] * 20)
@@ -60,22 +73,74 @@ class VerificationTests(SynchronousTestCase):
     def test_proof_is_no_reading(self) -> None:
         """What the log proved counts as verified only from what is read after it."""
         self.verification.expect(head_of(20))
-        self.verification.begin(range_of(20).copy())
+        self.begin(20)
         self.assertEqual(self.stats.verified_size, 0)
 
-    def test_unverified(self) -> None:
-        """Without a range nothing is compared, and heads are kept within bounds."""
+    def test_late_proof(self) -> None:
+        """A proof that comes late proves what was read before it came, at every head passed."""
+        self.verification.begin(100)
+        for size in (110, 150, 160):
+            self.verification.expect(head_of(size))
+        self.read(100, 155)
+        self.assertEqual((self.verification.range, self.stats.verified_size), (None, 0))
+        self.assertEqual(self.verification.anchor, 100)
+        self.assertTrue(self.verification.proven(range_of(100).copy()))
+        self.assertEqual(self.stats.verified_size, 150)
+        self.assertEqual(self.verification.range, range_of(155))
+        self.read(155, 170)
+        self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (160, 0))
+
+    def test_late_mismatch(self) -> None:
+        """It also disproves it; then the next proof begins where the tree is known again."""
+        self.verification.begin(100)
+        for size in (110, 130, 160):
+            self.verification.expect(head_of(size))
+        self.read(100, 155, changed=120)
+        self.assertTrue(self.verification.proven(range_of(100).copy()))
+        self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (110, 1))
+        self.assertEqual(self.verification.anchor, 130)
+        self.assertTrue(self.verification.proven(range_of(130).copy()))
+        self.read(155, 160)
+        self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (160, 1))
+
+    def test_kept_is_bounded(self) -> None:
+        """Where no proof comes the anchor moves on, and a proof for the old one is refused."""
+        self.verification.begin(10)
+        self.read(10, 10 + MAX_KEPT)
+        self.assertEqual(self.verification.anchor, 10)
+        self.read(10 + MAX_KEPT, 20 + MAX_KEPT)
+        self.assertEqual(self.verification.anchor, 20 + MAX_KEPT)
+        self.assertFalse(self.verification.proven(range_of(10).copy()))
+        self.read(20 + MAX_KEPT, 30 + MAX_KEPT)
+        self.assertTrue(self.verification.proven(range_of(20 + MAX_KEPT).copy()))
+        self.assertEqual(self.verification.range, range_of(30 + MAX_KEPT))
+
+    def test_waits_for_the_need(self) -> None:
+        """Who proves is told when there is something to be proven."""
+        needed = Deferred.fromCoroutine(self.verification.unproven())
+        self.assertNoResult(needed)
+        self.verification.begin(0)
+        self.assertNoResult(needed)
+        self.verification.begin(5)
+        self.assertEqual(self.successResultOf(needed), 5)
+        needed = Deferred.fromCoroutine(self.verification.unproven())
+        self.assertEqual(self.successResultOf(needed), 5)
+        self.verification.proven(range_of(5).copy())
+        self.assertNoResult(Deferred.fromCoroutine(self.verification.unproven()))
+
+    def test_heads_are_bounded(self) -> None:
+        """Heads seen before there is anything to compare them with are kept within bounds."""
         for size in range(200):
             self.verification.expect(head_of(size))
-        self.read(0, 150)
-        self.assertIsNone(self.verification.range)
-        self.verification.begin(range_of(150).copy())
-        self.assertEqual(self.read(150, 200)[-1], 200)
+        self.begin(150)
+        stops = self.read(150, 200)
+        self.assertEqual(stops[-1], 200)
+        self.assertLessEqual(len(stops), MAX_HEADS_AHEAD)
         self.assertEqual((self.stats.root_mismatches, self.stats.verified_size), (0, 199))
 
     def test_many_heads(self) -> None:
         """Far behind, heads are thinned out; the first and the newest always stay."""
-        self.verification.begin(CompactRange())
+        self.verification.begin(0)
         for size in range(10, 1010, 10):
             self.verification.expect(head_of(size))
         stops = self.read(0, 1000)
@@ -85,7 +150,7 @@ class VerificationTests(SynchronousTestCase):
 
     def test_roots_are_bounded(self) -> None:
         """What is remembered of heads passed does not grow for ever."""
-        self.verification.begin(CompactRange())
+        self.verification.begin(0)
         for size in range(1, 200):
             self.verification.expect(head_of(size))
             self.read(size - 1, size)
@@ -93,7 +158,7 @@ class VerificationTests(SynchronousTestCase):
 
     def test_old_head_that_differs(self) -> None:
         """A head of a size verified before, with another root, contradicts; told, and read on."""
-        self.verification.begin(CompactRange())
+        self.verification.begin(0)
         self.verification.expect(head_of(10))
         self.read(0, 20)
         with events("error") as told:
@@ -109,7 +174,7 @@ class VerificationTests(SynchronousTestCase):
         """Of two roots for one size, the one that was read is right, in whichever order."""
         for order in (1, -1):
             self.setUp()
-            self.verification.begin(CompactRange())
+            self.verification.begin(0)
             for head in (head_of(10), head_of(10, root=b"z" * 32))[::order]:
                 self.verification.expect(head)
             self.read(0, 10)
@@ -121,7 +186,7 @@ class VerificationTests(SynchronousTestCase):
     def test_changed_entry(self, start: int, changed: int, heads: list[int]) -> None:
         """Any changed entry is noticed at the first head behind it, and never before."""
         self.setUp()
-        self.verification.begin(range_of(start).copy())
+        self.begin(start)
         for size in [*heads, 300]:
             self.verification.expect(head_of(size))
         with events("error") as told:
