@@ -50,8 +50,8 @@ class Options(usage.Options):
         self._listen: list[str] = []
 
     def opt_listen(self, endpoint: str) -> None:
-        """Endpoint string to listen on instead of host and port, such as tcp:8080:interface=127.0.0.1
-        or unix:/run/certstream.sock. May be given more than once."""
+        """Endpoint string to listen on instead of host and port, such as
+        tcp:8080:interface=127.0.0.1 or unix:/run/certstream.sock. May be given more than once."""
         self._listen.append(endpoint)
 
     def opt_version(self) -> None:
@@ -89,13 +89,10 @@ class Options(usage.Options):
         if self["check-config"]:
             for warning in loaded.warnings:
                 sys.stderr.write(f"certstream: warning: {warning}\n")
-            sys.stdout.write("".join(f"{line}\n" for line in describe(loaded.config, loaded.origins)))
+            sys.stdout.write(
+                "".join(f"{line}\n" for line in describe(loaded.config, loaded.origins))
+            )
             raise SystemExit(0)
-
-    @property
-    def makes_daemon(self) -> bool:
-        """Whether twistd will leave the terminal, so that only the log file can be read."""
-        return self.parent is not None and not self.parent.get("nodaemon", True)
 
 
 def _rate(text: str) -> float:

@@ -1,12 +1,12 @@
 """The top service: starts its parts in order, and stops them one after the other."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.events import logger
@@ -20,10 +20,8 @@ STEP_TIMEOUT = 2.0
 would wait without limit."""
 
 
-class Stop(Protocol):
-    """One step of stopping: what is awaited, None when there is nothing to wait for."""
-
-    def __call__(self) -> "Deferred[object] | None": ...
+Stop = Callable[[], "Deferred[Any] | None"]
+"""one step of stopping: what is awaited, None when there is nothing to wait for"""
 
 
 class Server(MultiService):
@@ -38,14 +36,11 @@ class Server(MultiService):
         clock: IReactorTime,
         parts: Sequence[IService],
         stops: Sequence[tuple[str, Stop]],
-        *,
-        daemon: bool = False,
     ) -> None:
         MultiService.__init__(self)
         self.setName("certstream")
         self._clock = clock
         self._stops = stops
-        self._daemon = daemon
         for part in parts:
             part.setServiceParent(self)
 
@@ -63,18 +58,14 @@ class Server(MultiService):
         except ListenError as error:
             self._cannot_start(error)
 
-    def _cannot_start(self, error: Exception) -> None:
+    def _cannot_start(self, error: ListenError) -> NoReturn:
         """End the program with one line and status 1.
 
         An exception and not SystemExit, which would leave twistd's pidfile behind and its parent
         process waiting for the daemon; but one that is printed without a traceback.
         """
-        reason = StartError(str(error))
-        if self._daemon:
-            log.error("Cannot start: {reason}", reason=str(reason))
-        else:
-            sys.excepthook = _print_one_line
-        raise reason from None
+        sys.excepthook = _print_one_line
+        raise StartError(str(error)) from None
 
     def stopService(self) -> "Deferred[None]":
         """Stop step by step, so that what is read last is still saved and sent."""
@@ -92,7 +83,9 @@ class Server(MultiService):
                 raise
             except Exception:
                 log.failure("while stopping {name}", name=name)
-        await MultiService.stopService(self)
+        self.running = 0
+        remaining = [part.stopService() for part in self if part.running]
+        await gatherResults([each for each in remaining if each is not None])
 
 
 def _print_one_line(

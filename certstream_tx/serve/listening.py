@@ -60,11 +60,11 @@ class Listening(Service):
         # nobody knows whether it came to be.
         if not outcome:
             raise ListenError(f"cannot listen on {self.description}: it does not bind at once")
-        if isinstance(outcome[0], Failure):
-            raise ListenError(
-                f"cannot listen on {self.description}: {_reason(outcome[0].value)}"
-            ) from outcome[0].value
-        self._port = outcome[0]
+        (port,) = outcome
+        if isinstance(port, Failure):
+            reason = _reason(port.value) if port.value else "no reason was given"
+            raise ListenError(f"cannot listen on {self.description}: {reason}") from port.value
+        self._port = port
 
     def startService(self) -> None:
         """Bind, unless that was done with privileges before, and say where."""

@@ -21,24 +21,16 @@ TIMEOUT = 30
 
 
 class ClientTests(SynchronousTestCase):
-    """One server for all of them."""
+    """Each with a server of its own: trial knows no fixture of a class."""
 
-    server: ServerProcess
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.server = ServerProcess("--demo", "--demo-rate", "50")
-        cls.server.__enter__()
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.server.__exit__(None, None, None)
+    def setUp(self) -> None:
+        self.server = ServerProcess("--demo", "--demo-rate", "50")
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__, None, None, None)
 
     def run_client(self, *command: str) -> str:
         """What a client printed until it ended by itself."""
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
@@ -105,7 +97,7 @@ certstream.listen_for_events(print_callback, url=sys.argv[1])
 
     def test_full_stream(self) -> None:
         """On ``/full-stream`` both are there, from both kinds of log."""
-        messages = self.collect("/full-stream", 40)
+        messages = self.collect("/full-stream", 600)
         for message in messages:
             self.assertIsInstance(message["data"]["chain"], list)
             self.assertTrue(message["data"]["leaf_cert"]["as_der"])
@@ -113,7 +105,7 @@ certstream.listen_for_events(print_callback, url=sys.argv[1])
         self.assertTrue(all("demonstration" in m["data"]["source"]["name"] for m in messages))
 
     def test_domains_only_stream(self) -> None:
-        """On ``/domains-only`` the data is a bare array of names; trailing slashes do not matter."""
+        """On ``/domains-only`` the data is a bare array of names; a trailing slash is the same."""
         for message in self.collect("/domains-only/", 20):
             self.assertEqual(message["message_type"], "dns_entries")
             self.assertTrue(message["data"])
@@ -181,5 +173,3 @@ socket.onerror = () => process.exit(2);
             if probe.returncode == 0:
                 return flags
         raise SkipTest("this node has no WebSocket of its own")
-
-

@@ -16,7 +16,15 @@ from tests.integration.server_process import ServerProcess, clean_environment
 ROOT = Path(__file__).parent.parent.parent
 SITE_PACKAGES = Path(subprocess.__file__).parent / "site-packages"
 IGNORED = shutil.ignore_patterns(
-    ".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", "node_modules", ".*_cache", "tests"
+    ".git",
+    ".venv",
+    "build",
+    "dist",
+    "*.egg-info",
+    "__pycache__",
+    "node_modules",
+    ".*_cache",
+    "tests",
 )
 
 
@@ -37,7 +45,7 @@ def run(*command: object, cwd: Path | None = None) -> str:
 
 
 class PackagingTests(SynchronousTestCase):
-    """Each test has a virtual environment of its own, that sees this one's libraries by a path file.
+    """Each in a virtual environment of its own, with links to the libraries of this one.
 
     So nothing is fetched, and what runs is what was installed there.
     """
@@ -71,16 +79,16 @@ class PackagingTests(SynchronousTestCase):
 
     def assert_runs(self) -> None:
         """Found by twistd and twist from a foreign directory, serves, streams, ends."""
-        launcher = (str(self.venv / "bin" / "python"), "-m", "twisted.scripts.twistd")
         python = str(self.venv / "bin" / "python")
         twistd = (
             python, "-c",
             "from twisted.scripts.twistd import run; import sys; sys.argv[0] = 'twistd'; run()",
         )  # fmt: skip
-        del launcher
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir()
-        found = run(python, "-c", "import certstream_tx; print(certstream_tx.__file__)", cwd=elsewhere)
+        found = run(
+            python, "-c", "import certstream_tx; print(certstream_tx.__file__)", cwd=elsewhere
+        )
         self.assertNotIn(str(ROOT), found)
         listed = run(python, "-m", "twisted", "--help", cwd=elsewhere)
         self.assertIn("certstream", listed)
@@ -114,7 +122,8 @@ class PackagingTests(SynchronousTestCase):
         run(sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", self.folder,
             self.source)  # fmt: skip
         (sdist,) = self.folder.glob("*.tar.gz")
-        names = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+        with tarfile.open(sdist) as archive:
+            names = {name.partition("/")[2] for name in archive.getnames()}
         for name in ("README.md", "LICENSE", "certstream.tac", "certstream_tx/data/log_list.sig"):
             self.assertIn(name, names)
         self.install(sdist)

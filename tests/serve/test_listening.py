@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import TestCase
 
-from certstream_tx.serve.listening import Listening, ListenError
+from certstream_tx.serve.listening import ListenError, Listening
 
 
 class ListeningTests(TestCase):

@@ -1,0 +1,126 @@
+"""Starting, measuring and ending the processes that a measurement is made of."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
+class Running:
+    """A process that was started here, and what it prints."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    started: float
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def resident_mb(self) -> float:
+        """Resident memory now, in MB (10**6 bytes)."""
+        return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * PAGE / 1e6
+
+    def wait_for(self, pattern: str, timeout: float = 60) -> re.Match[str]:
+        """The first match in what it printed."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.output.read_text(errors="replace"))
+            if found:
+                return found
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.005)
+        raise RuntimeError(f"no {pattern!r} in:\n{self.output.read_text(errors='replace')}")
+
+
+@contextmanager
+def running(command: Sequence[str], folder: Path, name: str) -> Iterator[Running]:
+    """Start a command in a folder; end it on leaving."""
+    output = folder / f"{name}.out"
+    with output.open("wb") as sink:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+        )
+    try:
+        yield Running(process, output, started)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder of its own for one measurement."""
+    with tempfile.TemporaryDirectory(prefix="certstream-bench") as name:
+        yield Path(name)
+
+
+def server_command(*options: str) -> list[str]:
+    """``twistd certstream`` in the foreground on a free port of the loopback interface."""
+    return [
+        str(BIN / "twistd"), "--nodaemon", "--pidfile=", "certstream",
+        "--listen", "tcp:0:interface=127.0.0.1:backlog=4096", *options,
+    ]  # fmt: skip
+
+
+def listening_port(server: Running) -> int:
+    """Where the server listens, once it does."""
+    return int(server.wait_for(r"Listening on https?://[^ /]*:(\d+)").group(1))
+
+
+def metric(port: int, name: str) -> float:
+    """The sum of a metric over its labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        text = answer.read().decode()
+    values = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.M)
+    return sum(map(float, values))
+
+
+def load_client() -> str:
+    """Path of ``wsload``, compiled when it is not yet."""
+    binary = HERE / "bin" / "wsload"
+    source = HERE / "wsload.c"
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        binary.parent.mkdir(exist_ok=True)
+        subprocess.run(["cc", "-O2", "-o", binary, source], check=True)
+    return str(binary)
+
+
+def wsload(
+    mode: str, port: int, path: str, clients: int, seconds: float, warmup: float = 2
+) -> subprocess.Popen[str]:
+    """The load client, started; :func:`result` waits for it."""
+    return subprocess.Popen(
+        [load_client(), mode, "127.0.0.1", str(port), path, str(clients), str(seconds),
+         str(warmup)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+def result(client: subprocess.Popen[str]) -> dict[str, Any]:
+    """What the load client counted."""
+    printed, _ = client.communicate(timeout=600)
+    return dict(json.loads(printed))

@@ -1,0 +1,227 @@
+"""Puts the server together: what ``twistd certstream`` runs. The only place that composes."""
+
+from collections.abc import Callable
+from random import SystemRandom
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+
+from certstream_tx.config import Config, ConfigError
+from certstream_tx.ct.log_list import Log
+from certstream_tx.demo.service import DemoLogs
+from certstream_tx.demonstration import Demonstration, OfflineFallback
+from certstream_tx.events import logger, set_level
+from certstream_tx.hub import Hub, Stream
+from certstream_tx.ingest.budget import Budget
+from certstream_tx.ingest.fetch import Fetcher
+from certstream_tx.ingest.followed_logs import FollowedLogs
+from certstream_tx.ingest.http_client import LogHTTPClient, make_http_client
+from certstream_tx.ingest.issuers import IssuerCache
+from certstream_tx.ingest.log_client import LogClient
+from certstream_tx.ingest.log_lists import LogLists
+from certstream_tx.ingest.log_selection import check_own_logs
+from certstream_tx.ingest.pace import Pace, operator_interval, operator_key
+from certstream_tx.ingest.poller import LogPoller
+from certstream_tx.ingest.positions import Positions, StateFileError
+from certstream_tx.ingest.reading import EntryReader
+from certstream_tx.ingest.rfc6962 import RFC6962Client
+from certstream_tx.ingest.settings import PollSettings
+from certstream_tx.ingest.static import StaticClient
+from certstream_tx.message import EXAMPLES, heartbeat
+from certstream_tx.options import Options
+from certstream_tx.serve.clients import Clients
+from certstream_tx.serve.exposition import Exposition
+from certstream_tx.serve.listening import ListenError, Listening
+from certstream_tx.serve.metrics import Sources
+from certstream_tx.serve.site import Surface, make_site
+from certstream_tx.server import Server
+from certstream_tx.stats import LogStats
+
+__all__ = ["Options", "makeService"]
+
+log = logger("certstream_tx")
+
+DEMO_PARTIAL_WAIT = 1.0
+"""seconds; the built-in static log takes half a minute to fill a tile, and waiting spares nobody"""
+
+InThread = Callable[[Callable[[], None]], "Deferred[None]"]
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """The whole server as one service. What is wrong ends the program with one line."""
+    if reactor is None:
+        from twisted.internet import reactor
+    config = options.config
+    set_level(config.log_level)
+    for warning in options.warnings:
+        log.warn("{warning}", warning=warning)
+    try:
+        return _Composition(options, config, reactor).server
+    except (ConfigError, StateFileError, ListenError) as error:
+        raise SystemExit(f"certstream: {error}") from error
+
+
+class _Composition:
+    """The parts of one server and how they hang together."""
+
+    def __init__(self, options: Options, config: Config, reactor: Any) -> None:
+        self.config = config
+        self.reactor = reactor
+        self.stats: dict[str, LogStats] = {}
+        in_thread: InThread = lambda work: deferToThreadPool(  # noqa: E731 (one line, one use)
+            reactor, reactor.getThreadPool(), work
+        )
+
+        self.hub = Hub(reactor, streams=_streams(config), ring_messages=config.buffer_size)
+        self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)
+        self.http: LogHTTPClient = make_http_client(reactor)
+        self.fetcher = Fetcher(
+            self.http, reactor, config.user_agent, config.ct_log.request_timeout_secs
+        )
+        self.reading = EntryReader(self.hub.publish, reactor)
+        self.budget = Budget()
+        self.issuers = IssuerCache(reactor)
+        self.paces: dict[str, Pace] = {}
+        self.rng = SystemRandom()
+
+        state_file = None if options["demo"] else config.ct_log.state_file
+        positions = Positions(state_file, reactor, in_thread, self.hub.flush)
+        positions.load()
+        partial_wait: float = config.ct_log.partial_tile_wait_secs
+        followed = FollowedLogs(lambda each: self.make_poller(each, positions, partial_wait))
+        # Demonstration logs are other logs at each start: positions in them are worth nothing.
+        nowhere = Positions(None, reactor, in_thread, self.hub.flush)
+        demonstration = Demonstration(
+            DemoLogs(reactor, rate=options.demo_rate),
+            FollowedLogs(lambda each: self.make_poller(each, nowhere, DEMO_PARTIAL_WAIT)),
+        )
+
+        parts: list[IService] = [*self.ports(), self.clients, positions]
+        if options["demo"]:
+            parts.append(demonstration)
+        else:
+            check_own_logs(config)
+            lists = LogLists(
+                config,
+                self.fetcher,
+                reactor,
+                in_thread,
+                lambda _: followed.follow(lists.followed()),
+                self.rng,
+            )
+            lists.load()
+            followed.follow(lists.followed())
+            parts += [lists, followed]
+            if options["demo-if-offline"]:
+                parts.append(
+                    OfflineFallback(reactor, self.any_log_answered, followed, demonstration)
+                )
+
+        ports = [part for part in parts if isinstance(part, Listening)]
+        self.server = Server(
+            reactor,
+            parts,
+            [
+                *[(f"port {port.description}", port.stopService) for port in ports],
+                ("log lists", lambda: None if options["demo"] else lists.stopService()),
+                ("pollers", followed.stopService),
+                ("demonstration", demonstration.stopService),
+                ("flush", self.hub.flush),
+                ("positions", positions.stopService),
+                ("clients", self.clients.stopService),
+                ("connections to logs", self.http.close),
+            ],
+        )
+
+    def ports(self) -> list[Listening]:
+        """The ports to listen on, all with the same site."""
+        protocols = self.config.protocols
+        site = make_site(
+            self.reactor,
+            self.hub,
+            self.clients,
+            examples=EXAMPLES,
+            metrics=Exposition(
+                Sources(self.hub, self.clients, self.stats.values, self.reactor.seconds)
+            ).text,
+            ready=self.any_log_answered,
+            surface=Surface(
+                websocket=protocols.websocket,
+                metrics=protocols.metrics,
+                health=protocols.health,
+                example_json=protocols.example_json,
+            ),
+        )
+        return [Listening(each, site, self.reactor) for each in self.config.http_endpoints]
+
+    def any_log_answered(self) -> bool:
+        """Whether at least one log has shown its head."""
+        return any(stats.last_head_at is not None for stats in self.stats.values())
+
+    def make_poller(self, followed: Log, positions: Positions, partial_wait: float) -> LogPoller:
+        """The service that follows one log; ``partial_wait``: see ``StaticClient``."""
+        stats = self.stats[followed.state_key] = LogStats(
+            name=followed.name,
+            url=followed.url,
+            kind=followed.kind,
+            operator=followed.operator,
+            log_id=followed.log_id_base64,
+        )
+        return LogPoller(
+            followed,
+            self.make_client(followed, stats, partial_wait),
+            self.reading,
+            positions,
+            self.reactor,
+            stats,
+            _poll_settings(self.config, followed.url),
+            self.rng,
+            self.budget,
+        )
+
+    def make_client(self, followed: Log, stats: LogStats, partial_wait: float) -> LogClient:
+        """The client that speaks the log's protocol, at its operator's pace."""
+        depth = self.config.ct_log.fetch_concurrency
+        common = (followed, self.fetcher, self.pace_of(followed), self.reactor, stats)
+        if followed.kind == "tiled":
+            return StaticClient(*common, self.issuers, partial_wait, depth)
+        return RFC6962Client(*common, self.config.batch_size_of(followed.url), depth)
+
+    def pace_of(self, followed: Log) -> Pace:
+        """The pace shared by all logs of the operator; a log without one has its host's."""
+        operator = followed.operator or followed.url.split("/")[2]
+        key = operator_key(operator)
+        if key not in self.paces:
+            limits = {
+                operator_key(name): ms / 1000
+                for name, ms in self.config.ct_log.operator_rate_limits.items()
+            }
+            default = self.config.ct_log.default_operator_rate_limit_ms / 1000
+            interval = limits.get(key, operator_interval(operator, default))
+            self.paces[key] = Pace(self.reactor, interval, operator)
+        return self.paces[key]
+
+
+def _streams(config: Config) -> list[Stream]:
+    switches = config.streams
+    chosen = {
+        Stream.FULL: switches.full,
+        Stream.LITE: switches.lite,
+        Stream.DOMAINS_ONLY: switches.domains_only,
+    }
+    return [stream for stream, on in chosen.items() if on]
+
+
+def _poll_settings(config: Config, url: str) -> PollSettings:
+    ct_log = config.ct_log
+    return PollSettings(
+        poll_interval=config.poll_interval_ms_of(url) / 1000,
+        retry_initial_delay=ct_log.retry_initial_delay_ms / 1000,
+        retry_max_delay=ct_log.retry_max_delay_ms / 1000,
+        retry_max_attempts=ct_log.retry_max_attempts,
+        unhealthy_threshold=ct_log.unhealthy_threshold,
+        healthy_threshold=ct_log.healthy_threshold,
+        start_overlap_leaves=ct_log.start_overlap_leaves,
+    )
