@@ -27,7 +27,7 @@ from tests.golden.assemble import (
     MADE_TILE_WIDTH,
     NAVIGLI_SOURCE,
     NAVIGLI_TILE,
-    SEEN,
+    NOW,
     TILED_SOURCE,
     LogSource,
     made_entries,
@@ -44,7 +44,7 @@ def expected(name: str) -> dict[str, dict[str, Any]]:
 
 
 def built(entry: Entry, source: LogSource) -> Message:
-    return build_message(entry, Source(*source), lambda: SEEN)  # type: ignore[arg-type]
+    return build_message(entry, Source(*source), lambda: NOW)  # type: ignore[arg-type]
 
 
 def live_messages() -> Iterator[tuple[str, Message]]:
@@ -181,6 +181,23 @@ class MadeTileTests(GoldenCase):
     def test_domains_only(self) -> None:
         """Domains-only messages of a tile are as expected."""
         self.compare("made_tile", made_tile_messages(), "domains_only")
+
+
+class LateEntryTests(SynchronousTestCase):
+    """An entry that comes after its neighbours."""
+
+    def test_late(self) -> None:
+        """A late entry's messages say so on full and lite, and are otherwise as expected."""
+        record = made_entries()[0]
+        entry = read_entry(record["index"], record["leaf_input"], record["extra_data"])
+        source = Source(*MADE_SOURCE)  # type: ignore[arg-type]
+        message = build_message(entry, source, lambda: NOW, late=True)
+        want = expected("made")[record["name"]]
+        for stream in ("full", "lite"):
+            want[stream]["data"]["late"] = True
+            got = parsed(getattr(message, stream)())
+            self.assertEqual(list(differences(want[stream], got, stream)), [])
+        self.assertEqual(parsed(message.domains_only()), want["domains_only"])
 
 
 class ExpectedDocumentTests(SynchronousTestCase):

@@ -73,7 +73,8 @@ class LogSource(NamedTuple):
     kind: str
 
 
-# Every expected message was "built" at this moment (Unix seconds).
+# Every message is built at this moment (Unix seconds), which `seen` shows to the millisecond.
+NOW = 1_700_000_000.123456
 SEEN = 1_700_000_000.123
 # Stands for `parse_error` in the expected messages: every reader words its reasons in its own way.
 ANY_REASON = "<any reason>"

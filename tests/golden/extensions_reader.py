@@ -48,13 +48,21 @@ def colons(hexadecimal: str) -> str:
     return ":".join(re.findall("..", hexadecimal))
 
 
+def address_text(content: bytes) -> str:
+    """An IP address after RFC 5952; an IPv4-mapped one in groups too, whatever Python's version."""
+    address = ipaddress.ip_address(content)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return f"::ffff:{content[12:14].hex().lstrip('0')}:{content[14:].hex().lstrip('0')}"
+    return str(address)
+
+
 def general_names(value: x509.GeneralNames) -> list[tuple[str, str]]:
     names = []
     for general_name in value:
         content = general_name.chosen.contents
         if general_name.name == "ip_address":
             if len(content) in (4, 16):
-                names.append(("IP Address", str(ipaddress.ip_address(content))))
+                names.append(("IP Address", address_text(content)))
             continue
         word = {"dns_name": "DNS", "rfc822_name": "email", "uniform_resource_identifier": "URI"}
         if general_name.name in word:

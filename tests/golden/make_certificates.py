@@ -93,6 +93,18 @@ def algorithms(maker: Maker) -> None:
             algorithm=sequence(oid(rsa + "10"), parameters),
         )
     maker.make(
+        "algorithm-rsa-sha1-of-oiw",
+        "SHA-1 with RSA under its older identifier",
+        algorithm=sequence(oid("1.3.14.3.2.29")),
+    )
+    maker.make(
+        "algorithm-rsa-pss-sha1",
+        "RSASSA-PSS with SHA-1 written out",
+        algorithm=sequence(
+            oid(rsa + "10"), sequence(explicit(0, sequence(oid("1.3.14.3.2.26"), null())))
+        ),
+    )
+    maker.make(
         "algorithm-rsa-pss-default-hash",
         "RSASSA-PSS with empty parameters: SHA-1 is the default (RFC 4055 3.1)",
         algorithm=sequence(oid(rsa + "10"), sequence()),
@@ -242,6 +254,8 @@ def broken_entries(maker: Maker, good: bytes) -> None:
          leaf(when, 0x8000, uint24(b"who knows") + b"\0\0"), no_chain),
         ("leaf-garbage", "a leaf_input that is no MerkleTreeLeaf", bytes(7), no_chain),
         ("leaf-empty", "an empty leaf_input", b"", b""),
+        ("leaf-of-11-bytes", "a leaf cut in its entry type", precertificate[:11], no_chain),
+        ("leaf-of-12-bytes", "a leaf cut behind its entry type", precertificate[:12], no_chain),
         ("leaf-of-version-2", "a leaf of a version that is not known",
          b"\x01" + certificate[1:], no_chain),
         ("leaf-cut", "a leaf_input cut in its certificate", certificate[:-50], no_chain),
