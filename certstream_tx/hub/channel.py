@@ -109,6 +109,10 @@ class Subscription:
         if self.closed:
             return b""
         rest = bytes(self.rest_of_frame())
+        if rest:
+            # The connection's end does not tell how much of it arrived: it counts as sent.
+            self._channel.bytes_sent += len(rest)
+            self._channel.messages_sent += not self._tail
         self.closed = True
         self._chunk, self._tail = None, b""
         self._channel.remove(self)

@@ -15,7 +15,6 @@ from twisted.internet.task import LoopingCall
 from certstream_tx.events import logger
 from certstream_tx.framing import CLOSE_GOING_AWAY, WEBSOCKET, websocket_text
 from certstream_tx.hub import Hub, Stream
-from certstream_tx.serve.buffered_writer import Turn
 
 log = logger("certstream_tx.websocket")
 
@@ -82,7 +81,6 @@ class Clients(Service):
         close_seconds: int = CLOSE_SECONDS,
     ) -> None:
         self.hub = hub
-        self.turn = Turn(clock)
         self.now = 0
         """ticks so far"""
         self.stopping = False

@@ -3,12 +3,12 @@
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.tcp import Connection
 
-from certstream_tx.serve.buffered_writer import BufferedWriter, Turn
+from certstream_tx.serve.buffered_writer import BufferedWriter
 from certstream_tx.serve.socket_writer import SocketWriter
 from certstream_tx.serve.writer import ClientTransport, Writer
 
 
-def writer_for(transport: ClientTransport, turn: Turn) -> Writer:
+def writer_for(transport: ClientTransport) -> Writer:
     """The writer for this kind of connection.
 
     Never chosen by what attributes a transport has: wrappers pass unknown ones on to the socket's
@@ -16,4 +16,4 @@ def writer_for(transport: ClientTransport, turn: Turn) -> Writer:
     """
     if isinstance(transport, Connection) and not ISSLTransport.providedBy(transport):
         return SocketWriter(transport, transport.getHandle().send)
-    return BufferedWriter(transport, turn)
+    return BufferedWriter(transport)

@@ -9,6 +9,9 @@ from zope.interface import implementer
 
 from certstream_tx.serve.writer import ClientTransport, Writer
 
+PUMP_BYTES = 512 * 1024
+"""most bytes that a client which was behind is sent in one turn: others wait meanwhile"""
+
 
 class SocketTransport(ClientTransport, Protocol):
     """A socket's transport, which can be asked to say when the socket is writable."""
@@ -50,7 +53,7 @@ class SocketWriter(Writer):
     def resumeProducing(self) -> None:
         """The transport's buffer is empty and the socket writable."""
         if not self._registering:
-            self._pump()
+            self._pump(PUMP_BYTES)
 
     def take(self, data: bytes) -> int:
         """Write what goes out at once of the next chunk: the path of nearly every byte."""

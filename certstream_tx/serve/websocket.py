@@ -109,7 +109,7 @@ class StreamProtocol(WebSocketServerProtocol):
 
     def makeConnection(self, transport: Any) -> None:
         """Put the writer between autobahn and the transport."""
-        self.writer = writer_for(transport, self.factory.clients.turn)
+        self.writer = writer_for(transport)
         super().makeConnection(self.writer)
 
     def onOpen(self) -> None:

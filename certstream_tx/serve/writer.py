@@ -8,6 +8,7 @@ more, a client is a cursor (`certstream_tx.hub.Subscription`).
 """
 
 from collections.abc import Hashable, Iterable
+from math import inf
 from typing import Protocol
 
 from twisted.internet.interfaces import (
@@ -20,9 +21,6 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from certstream_tx.hub import Subscription
-
-PUMP_BYTES = 512 * 1024
-"""most bytes one client that was behind is sent in one turn: others wait meanwhile"""
 
 
 class ClientTransport(Protocol):
@@ -191,7 +189,7 @@ class Writer:
 
     def resumeProducing(self) -> None:
         """More can go out."""
-        self._pump()
+        raise NotImplementedError
 
     def stopProducing(self) -> None:
         """The connection is gone; the protocol is told as well, and ends the subscription."""
@@ -243,9 +241,8 @@ class Writer:
             return self._tail
         return b"" if subscription is None else subscription.rest()
 
-    def _pump(self) -> None:
-        """Write what waits until it is out, no more is taken, or others should have their turn."""
-        share = PUMP_BYTES
+    def _pump(self, share: float = inf) -> None:
+        """Write what waits, until it is out, no more is taken, or ``share`` bytes are."""
         while share > 0 and not self._gone:
             piece = self._next()
             if not piece:

@@ -1,0 +1,49 @@
+"""Messages that say where they stand, and sinks that take what they are told to."""
+
+from collections.abc import Callable
+
+
+class Numbered:
+    """A message whose documents are its number, the stream's letter, and padding."""
+
+    def __init__(self, number: int, padding: int = 0, *, names: bool = True) -> None:
+        self.number = number
+        self.padding = b"." * padding
+        self.names = names
+        self.encoded: list[str] = []
+
+    def _document(self, stream: str) -> bytes:
+        self.encoded.append(stream)
+        return b"%s %d %s" % (stream.encode(), self.number, self.padding)
+
+    def full(self) -> bytes:
+        return self._document("full")
+
+    def lite(self) -> bytes:
+        return self._document("lite")
+
+    def domains_only(self) -> bytes | None:
+        return self._document("domains") if self.names else None
+
+
+def number_of(document: bytes) -> int:
+    """The number that a `Numbered` message's document holds."""
+    return int(document.split(b" ")[1])
+
+
+class Sink:
+    """Takes at most ``room`` bytes, counted over all that is offered."""
+
+    def __init__(self, room: int = 1 << 60) -> None:
+        self.room = room
+        self.taken = b""
+        self.offered: list[bytes] = []
+        self.on_take: Callable[[], object] = lambda: None
+
+    def take(self, data: bytes) -> int:
+        self.on_take()
+        self.offered.append(data)
+        count = min(self.room, len(data))
+        self.room -= count
+        self.taken += data[:count]
+        return count
