@@ -16,6 +16,7 @@ from tests.integration.server_process import ServerProcess, clean_environment
 ROOT = Path(__file__).parent.parent.parent
 SITE_PACKAGES = Path(subprocess.__file__).parent / "site-packages"
 IGNORED = shutil.ignore_patterns(
+    "_trial_temp*",
     ".git",
     ".venv",
     "build",
@@ -56,7 +57,7 @@ class PackagingTests(SynchronousTestCase):
         self.source = self.folder / "source"
         shutil.copytree(ROOT, self.source, ignore=IGNORED)
         self.venv = self.folder / "venv"
-        run(sys.executable, "-m", "venv", self.venv)
+        run(sys.executable, "-m", "venv", "--without-pip", self.venv)
         (site_packages,) = self.venv.glob("lib/python*/site-packages")
         libraries = Path(sys.prefix) / site_packages.relative_to(self.venv)
         # A plain copy of links, not a .pth to the folder: its own .pth files must not come along,
@@ -73,8 +74,9 @@ class PackagingTests(SynchronousTestCase):
 
     def install(self, *what: object) -> None:
         run(
-            self.venv / "bin" / "python", "-m", "pip", "--disable-pip-version-check",
-            "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", *what,
+            sys.executable, "-m", "pip", "--python", self.venv / "bin" / "python",
+            "--disable-pip-version-check", "install", "--quiet", "--no-deps",
+            "--no-build-isolation", "--no-index", *what,
         )  # fmt: skip
 
     def assert_runs(self) -> None:
