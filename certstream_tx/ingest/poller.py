@@ -113,7 +113,7 @@ class LogPoller(Service):
         ]
 
     def stopService(self) -> "Deferred[None]":
-        """Stop between two entries; fires when nothing is in flight and the position is final."""
+        """Stop between two entries and cancel all requests; fires when the position is final."""
         Service.stopService(self)
         return Deferred.fromCoroutine(self._stop())
 

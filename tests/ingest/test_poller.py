@@ -1,8 +1,10 @@
 """The poller against a log in memory: what it asks for, and what it makes of the answers."""
 
-from typing import Any
+from pathlib import Path
+from random import Random
+from typing import IO, Any, cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, execute
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -236,6 +238,7 @@ class CatchUpTests(PollerCase):
             self.assertEqual(follower.stats.position, log.size)
             after = next(look for look in log.looks if look > before)
             self.assertTrue(after - caught_up >= 0.6 or after - before >= 15, (before, after))
+            self.stop_all()
 
     def test_short_answers(self) -> None:
         """An answer with less than asked for is used, and the rest of the range is asked next."""
@@ -578,26 +581,60 @@ class StopTests(PollerCase):
             self.assertEqual(first.indexes + second.indexes, list(range(640)), steps)
             self.assertEqual(second.stats.verified_size, 640)
 
-    def test_stop_waits(self) -> None:
-        """Stopping ends only when the client has really let go."""
+    def test_late_answer(self) -> None:
+        """What a client gives after it was told to stop is not used, and its budget returns."""
         log = FakeLog(self.clock, 640)
-        letting_go: Deferred[None] = Deferred()
-        asked = []
+        late: Deferred[None] = Deferred()
+        honest = log.entries
 
         async def stubborn(start: int, end: int, head: SignedHead) -> Any:
-            asked.append(start)
             try:
                 await Deferred()
-            finally:
-                await letting_go
+            except CancelledError:
+                await late
+            return await honest(start, end, head)
 
         log.entries = stubborn  # type: ignore[method-assign]
-        follower = self.follow(log)
+        budget = Budget(1000)
+        follower = self.follow(log, budget=budget)
         follower.run(1)
-        self.assertTrue(asked)
-        follower.poller.stopService()
-        letting_go.callback(None)
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertFalse(budget.take(1000))
+        self.successResultOf(follower.poller.stopService())
+        late.callback(None)
+        follower.run(1)
+        self.assertEqual(follower.published, [])
+        self.assertTrue(budget.take(1000))
+
+    def test_crashes(self) -> None:
+        """Killed at any moment, it goes on with nothing missing, and repeats what a save covers."""
+        rng = Random(5)
+        path = Path(self.mktemp()).absolute()
+        size, received, last_second = 1000, list[int](), 0
+        for _ in range(60):
+            clock = Clock()
+            log = FakeLog(clock, size, latency=rng.choice((0.0, 0.1, 0.4)))
+            positions = Positions(str(path), clock, execute)
+            positions.load()
+            follower = Follower(clock, log, positions=positions)
+            positions.startService()
+            follower.poller.startService()
+            read = [0] * 11
+            for _ in range(rng.randint(1, 60)):
+                log.size += 5
+                follower.run(0.1)
+                read.append(len(follower.published))
+            self.assertEqual(follower.stats.root_mismatches, 0)
+            # Nothing is stopped: all that is left of the process is its file.
+            cast(IO[str], positions._lock).close()
+            size = log.size
+            if received and follower.indexes:
+                repeated = received[-1] + 1 - follower.indexes[0]
+                self.assertTrue(0 <= repeated <= last_second, (repeated, last_second))
+            if follower.indexes:
+                last_second = read[-1] - read[-12]
+            received += follower.indexes
+        self.assertEqual(sorted(set(received)), list(range(received[0], received[-1] + 1)))
+        self.assertGreater(received[-1] - received[0], 5000)
 
     def test_start_again(self) -> None:
         """A poller that is started again goes on where it was."""
