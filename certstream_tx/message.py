@@ -160,7 +160,7 @@ class Message:
                     update_type(entry.entry_type),
                     entry.index,
                     source.cert_link(entry.index),
-                    round(self.seen, 3),
+                    round(float(self.seen), 3),
                     submission,
                     True if self.late else UNSET,
                     UNSET if error is None else error,
@@ -196,7 +196,7 @@ def build_message(
 
 def heartbeat(now: float) -> bytes:
     """The document that keeps a quiet stream alive; ``now`` in Unix seconds."""
-    return _encode(Heartbeat(round(now, 3)))
+    return _encode(Heartbeat(round(float(now), 3)))
 
 
 def _chain_certificate(der: bytes) -> bytes:

@@ -31,6 +31,10 @@ class BoundedCache(Generic[V]):
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
+    def keys(self) -> list[bytes]:
+        """What is remembered, in no order that matters."""
+        return [*self._old, *self._young]
+
     def get(self, key: bytes) -> V | None:
         """The value of ``key``, or None."""
         value = self._young.get(key)

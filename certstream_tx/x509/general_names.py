@@ -23,7 +23,7 @@ class AlternativeNames(NamedTuple):
     """Every name in the certificate's order, ``DNS:a, IP Address:1.2.3.4``."""
 
     dns: list[str]
-    """The DNS names alone, in the same order."""
+    """The DNS names alone, in the same order; an empty one is none."""
 
 
 def general_name(tag: int, content: bytes) -> str | None:
@@ -60,14 +60,15 @@ def alternative_names(data: bytes, at: int, end: int) -> AlternativeNames:
             if at > end:
                 raise DerError("element cut off")
             name = data[start:at].decode("utf-8", "replace")
-            dns.append(name)
             words.append("DNS:" + name)
+            if name:
+                dns.append(name)
             continue
         tag, start, at = read_header(data, at, end)
         text = general_name(tag, data[start:at])
         if text is not None:
             words.append(text)
-            if tag == _DNS:
+            if tag == _DNS and start < at:
                 dns.append(text.removeprefix("DNS:"))
     return AlternativeNames(", ".join(words), dns)
 
