@@ -1,5 +1,6 @@
 """The HTTP surface: which path answers with what, and how much a request may cost."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -48,6 +49,8 @@ PATHS = {Stream.LITE: b"", Stream.FULL: b"full-stream", Stream.DOMAINS_ONLY: b"d
 
 METRICS_TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
+_ABSOLUTE = re.compile(rb"^https?://[^/]*/?", re.IGNORECASE)
+
 _PAGE_HEADERS = (
     (b"Referrer-Policy", b"no-referrer"),
     (b"X-Frame-Options", b"DENY"),
@@ -75,7 +78,7 @@ class StreamNode(Node):
 
     def getChild(self, path: bytes, request: server.Request) -> Resource:
         """The same with a slash behind it."""
-        return self if path == b"" else Nothing()
+        return self if path == b"" and not request.postpath else Nothing()
 
     def render(self, request: server.Request) -> bytes | int:
         """Upgrade, or answer as a page would."""
@@ -156,8 +159,12 @@ class BoundedRequest(server.Request):
 
     def process(self) -> None:
         """Answer, unless that was done."""
-        if not self._refused:
-            super().process()
+        if self._refused:
+            return
+        if not self.path.startswith(b"/"):
+            # A server must accept a whole URL, which proxies send (RFC 9112 section 3.2.2).
+            self.path = _ABSOLUTE.sub(b"/", self.path)
+        super().process()
 
     def processingFailed(self, reason: Failure) -> Failure:
         """A mistake of ours: into the log, not to the client."""

@@ -6,6 +6,7 @@ from struct import unpack
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IProtocol
 from twisted.python.failure import Failure
 
 ENDLESS = 1 << 60
@@ -63,6 +64,7 @@ class MemoryTransport(FileDescriptor):
         self.descriptors = Descriptors()
         super().__init__(reactor=self.descriptors)  # type: ignore[arg-type]
         self.kernel = kernel
+        self.protocol: IProtocol | None = None
         self.connected = 1
         self.closed: Failure | None = None
         self.aborted = False
@@ -78,6 +80,11 @@ class MemoryTransport(FileDescriptor):
         self.aborted = True
         self.stopReading()
         self.stopWriting()
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        if self.protocol is not None:
+            self.protocol.connectionLost(reason)
 
     def getPeer(self) -> IPv4Address:
         return IPv4Address("TCP", "192.0.2.1", 54321)
@@ -99,7 +106,8 @@ class MemoryTransport(FileDescriptor):
     def drain(self, turns: int = 1000) -> None:
         """Turns until nothing is to be written any more."""
         for _ in range(turns):
-            if self not in self.descriptors.writers and not self.aborted:
+            writable = self in self.descriptors.writers and self.kernel.room > 0
+            if not writable and not self.aborted:
                 return
             self.turn()
             if self.closed is not None:
