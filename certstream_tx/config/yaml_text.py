@@ -99,7 +99,7 @@ def read_yaml(data: bytes) -> dict[str, object]:
     :raises YamlError: with one line that says what is wrong and where
     """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise YamlError(f"line {line}: not UTF-8 text") from None

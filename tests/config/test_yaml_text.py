@@ -94,6 +94,7 @@ class DocumentTests(SynchronousTestCase):
         """Nothing, comments only, and a byte order mark are no configuration and no error."""
         for data in (b"", b"# nothing\n", b"\xef\xbb\xbf", b"---\n", b"null"):
             self.assertEqual(read_yaml(data), {})
+        self.assertEqual(read_yaml(b"\xef\xbb\xbfa: 1\n"), {"a": 1})
 
     def test_nested(self) -> None:
         """Mappings, lists and anchors."""
