@@ -31,6 +31,9 @@ UNCERTAIN_BELOW: Final = 32
 HALVE_SMALL_AFTER: Final = 6
 """Failures in a row of one such small range that halve it all the same."""
 
+MAX_FAILING: Final = 64
+"""Ranges whose failures are remembered; more than are ever in flight."""
+
 
 class PageSize:
     """The learned block of one log; ``largest`` (entries) is never exceeded."""
@@ -46,8 +49,7 @@ class PageSize:
         self._probe_after = PROBE_AFTER
         self._probing = False
         self._answers = 0
-        self._failed_start: int | None = None
-        self._failures = 0
+        self._failures: dict[int, int] = {}  # in a row, by the start of the range
 
     @property
     def block(self) -> int:
@@ -64,8 +66,7 @@ class PageSize:
 
     def answered(self, start: int, end: int, count: int, *, at_head: bool) -> None:
         """``count`` entries came for ``[start, end)``; ``at_head``: the tree ended there."""
-        self._failures = 0
-        self._failed_start = None
+        self._failures.pop(start, None)
         if self._cap < self._largest:
             self._answers += 1
             if self._answers >= REGROW_AFTER:
@@ -84,12 +85,13 @@ class PageSize:
         size = end - start
         if size <= 1:
             return
-        self._failures = self._failures + 1 if self._failed_start == start else 1
-        self._failed_start = start
+        if len(self._failures) >= MAX_FAILING:
+            self._failures.clear()
+        failures = self._failures[start] = self._failures.get(start, 0) + 1
         self._answers = 0
         enough = HALVE_AFTER if size > UNCERTAIN_BELOW else HALVE_SMALL_AFTER
-        if too_large or self._failures >= enough:
-            self._failures = 0
+        if too_large or failures >= enough:
+            self._failures.clear()
             # The next smaller power of two: boundaries are multiples of it.
             half = 1 << ((min(self.block, size) - 1).bit_length() - 1)
             self._cap = min(self._cap, half)

@@ -124,9 +124,9 @@ class StaticClient:
             raise ValueError(f"no entries {start} to {end} in a tree of {head.size}")
         n = start // TILE_WIDTH
         first = n * TILE_WIDTH
-        end = min(end, first + TILE_WIDTH)
         with self._requests.counting():
             leaves = await self._data_tile(n, head.size)
+            # Of a tile that came full in place of a partial one only what the head covers.
             wanted = leaves[start - first : end - first]
             chains = await self._chains(wanted)
             return [
@@ -154,7 +154,7 @@ class StaticClient:
             return before
 
     async def _data_tile(self, n: int, head_size: int) -> list[TileLeaf]:
-        """The leaves that a data tile has in the tree of ``head_size``."""
+        """The leaves of a data tile: at least those it has in the tree of ``head_size``."""
         first = n * TILE_WIDTH
         width = min(head_size - first, TILE_WIDTH)
         try:
@@ -165,7 +165,7 @@ class StaticClient:
             raise
         self._stats.tiles_fetched += 1
         try:
-            return read_data_tile(body, first, got)[:width]
+            return read_data_tile(body, first, got)
         except TileError as error:
             raise BadBody(str(error)) from None
 

@@ -1,6 +1,7 @@
 """Tests of certstream_tx.ingest.fetch and .body, in memory."""
 
 import gzip
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -190,6 +191,20 @@ class BoundTests(FetcherCase):
         packer = zlib.compressobj(9, wbits=31)
         bomb = b"".join(packer.compress(bytes(1_000_000)) for _ in range(200)) + packer.flush()
         self.failed(self.get(Answer(200, bomb, GZIP), max_bytes=300_000), "too_large")
+
+    def test_gzip_bomb_in_memory(self) -> None:
+        """Nor does it take the memory meanwhile: 64 KB, as they come at once, would be 64 MB."""
+        reader = BodyReader(self.clock, max_bytes=1000, gzip=True, stall=10, deadline=2e9)
+        reader.makeConnection(StringTransport())
+        packer = zlib.compressobj(9, wbits=31)
+        piece = b"".join(packer.compress(bytes(1_000_000)) for _ in range(64)) + packer.flush()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        reader.dataReceived(piece)
+        self.failureResultOf(reader.done, BadBody)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 1_000_000)
+        self.assertRaises(BadBody, gunzip, piece, 1000)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 1_000_000)
 
     def test_not_gzip(self) -> None:
         """What is not the gzip it claims to be, is cut, goes on or is empty is refused."""

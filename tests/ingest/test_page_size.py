@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from certstream_tx.ingest.page_size import PROBE_AFTER, REGROW_AFTER, PageSize
+from certstream_tx.ingest.page_size import MAX_FAILING, PROBE_AFTER, REGROW_AFTER, PageSize
 
 Server = Callable[[int, int], int]
 """How many entries a log gives for [start, end)."""
@@ -181,7 +181,19 @@ class FailureTests(SynchronousTestCase):
         for start in range(0, 2560, 256):
             page.failed(start, start + 256, too_large=False)
             page.answered(start, start + 256, 256, at_head=False)
+        for start in range(0, 256 * 100, 256):
+            page.failed(start, start + 256, too_large=False)
         self.assertEqual(page.block, 256)
+        self.assertLessEqual(len(page._failures), MAX_FAILING)
+
+    def test_pages_in_flight(self) -> None:
+        """Answers for other pages do not hide one that keeps failing."""
+        page = PageSize(256)
+        page.failed(0, 256, too_large=False)
+        page.failed(256, 512, too_large=False)
+        page.answered(512, 768, 256, at_head=False)
+        page.failed(0, 256, too_large=False)
+        self.assertEqual(page.block, 128)
 
     def test_outage(self) -> None:
         """While nothing is answered small pages are not cut down to nothing."""

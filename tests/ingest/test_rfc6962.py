@@ -323,6 +323,25 @@ class EntriesTests(ClientCase):
         self.fake.clock.advance(0.2)
         self.successResultOf(again)
 
+    def test_throttled_now_and_then(self) -> None:
+        """A good answer between two 429s makes the second the first of a new series."""
+        for _ in range(3):
+            self.fake.front.next.append(Answer(429))
+            self.failure(self.asking(0, 1), Throttled, "throttled")
+            again = self.asking(0, 1)
+            self.fake.clock.advance(1.1)
+            self.successResultOf(again)
+            self.fake.clock.advance(0.1)
+
+    def test_lagging_pages(self) -> None:
+        """Pages of a lagging replica, which end at its own head, do not lessen the page."""
+        leaves = self.fake.log.entries
+        for _ in range(5):
+            answer = page(*((leaves.leaf_input(768 + at), b"") for at in range(50)))
+            self.fake.front.next.append(answer)
+            self.assertEqual(len(self.entries(768, 1000)), 50)
+        self.assertEqual(self.client.block, 256)
+
     def test_depth(self) -> None:
         """Failures halve the requests in flight; slow answers let them grow."""
         self.fake.front.next.append(Answer(502))
@@ -421,7 +440,8 @@ class RangeTests(ClientCase):
 
     def test_fallback_for_another_entry(self) -> None:
         """The proof of an equal leaf elsewhere does not do."""
-        proof = json.dumps({"leaf_index": 5, "audit_path": []}).encode()
+        path = [b64encode(node).decode() for node in self.fake.log.tree.inclusion(5, 1000)]
+        proof = json.dumps({"leaf_index": 5, "audit_path": path}).encode()
         self.fake.front.next.extend([Answer(404), None, Answer(body=proof)])
         self.failure(self.range_at(777), BadBody, "bad_body")
 

@@ -240,6 +240,14 @@ class EntriesTests(ClientCase):
         self.assertEqual(self.tiles_asked(), ["tile/data/002.p/188", "tile/data/002"])
         self.assertFalse(self.fake.stats.errors)
 
+    def test_partial_tile_that_is_refused(self) -> None:
+        """Only a partial tile that is gone has the full one in its place."""
+        for answer in (Answer(403), Answer(429), Answer(500)):
+            self.fake.front.next.append(answer)
+            self.failureResultOf(self.asking(512, 700), FetchError)
+            self.assertEqual(len(self.fake.asked()), 1)
+            self.fake.clock.advance(60)
+
     def test_tile_not_there_yet(self) -> None:
         """A tile near the head that a cache does not have yet is asked for again later."""
         self.rule("tile/data/", Answer(404))
@@ -265,7 +273,8 @@ class EntriesTests(ClientCase):
 
     def test_bad_gzip(self) -> None:
         """gzip without a word about it is bounded and checked like any other."""
-        for body in (b"\x1f\x8bnonsense", gzip.compress(b"x")[:-1]):
+        tile = gzip.compress(self.fake.log.entries.data_tile(0, 256))
+        for body in (b"\x1f\x8bnonsense", tile[:-1], tile + b"x"):
             self.rule("tile/data/000", Answer(200, body))
             self.failure(self.asking(0, 256), BadBody, "bad_encoding")
         self.rule("tile/data/000", Answer(200, gzip.compress(bytes(20_000_000))))
