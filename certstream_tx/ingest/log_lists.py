@@ -168,7 +168,7 @@ class LogLists(Service):
     async def _keep_fresh(self) -> None:
         interval = float(self._config.ct_log.log_refresh_interval_secs)
         failures = 0
-        delay = FIRST_REFRESH
+        delay = FIRST_REFRESH if self._current is not None else 0.0
         while True:
             await deferLater(self._clock, delay * self._rng.uniform(1 - JITTER, 1 + JITTER))
             try:

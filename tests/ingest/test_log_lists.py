@@ -237,6 +237,14 @@ class RefreshTests(LogListsTestCase):
         self.clock.advance(2)
         self.assertEqual(self.network.asked, [SIGNATURE])
 
+    def test_without_any_list(self) -> None:
+        """Where nothing on disk verifies the network is asked at once."""
+        self.network.offer(self.list_of(range(3), 1))
+        lists = self.started(packaged=self.package._replace(signature=b""))
+        self.assertEqual(lists.followed(), [])
+        self.clock.advance(0)
+        self.assertEqual((len(self.changes), len(lists.followed())), (1, 3))
+
     def test_newer_list(self) -> None:
         """Is used, told once, and kept for the next start."""
         self.network.offer(self.list_of(range(12), 3))
