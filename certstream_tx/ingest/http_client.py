@@ -36,8 +36,10 @@ MAX_PER_HOST: Final = 16
 class _VerifiedConnection:
     """Makes TLS connections that are only set up with a certificate for one host name."""
 
-    def __init__(self, context: SSL.Context, host: str) -> None:
+    def __init__(self, context: SSL.Context, host: str, told: set[str]) -> None:
         self._context = context
+        self._host = host
+        self._told = told
         if isIPAddress(host) or isIPv6Address(host):
             self._server_name = None
             self._service: ServiceID = IPAddress_ID(host)
@@ -61,7 +63,9 @@ class _VerifiedConnection:
         try:
             verify_service_identity(extract_patterns(certificate), [self._service], [])
         except VerificationError:
-            log.warn("The certificate of a server is not for {service}", service=self._service)
+            if self._host not in self._told:
+                self._told.add(self._host)
+                log.warn("The certificate that {host} shows is not for it", host=self._host)
             return False
         except Exception:
             log.failure("while the certificate of a server was checked")
@@ -80,13 +84,14 @@ class SharedContextPolicy:
         """``trusted`` is one more certificate to trust (a private log's, or a test's)."""
         self._trusted = trusted
         self._context: SSL.Context | None = None
+        self._told: set[str] = set()  # hosts: as many as are configured or listed
 
     def creatorForNetloc(self, hostname: bytes, port: int) -> IOpenSSLClientConnectionCreator:
         """What makes the connections to one host. The first call loads the trust store."""
         if self._context is None:
             self._context = self._make_context()
         creator: IOpenSSLClientConnectionCreator = _VerifiedConnection(
-            self._context, hostname.decode("ascii")
+            self._context, hostname.decode("ascii"), self._told
         )
         return creator
 

@@ -30,6 +30,9 @@ THROTTLED_TRIES: Final = 5
 MISSING_FOR: Final = 300.0
 """Seconds during which an issuer that could not be had is not asked for again."""
 
+TELL_AGAIN: Final = 600.0
+"""Seconds between two warnings about issuers of one log; the counter goes on meanwhile."""
+
 MAX_MISSING: Final = 4096
 """Issuers remembered as missing; the oldest are forgotten first."""
 
@@ -51,6 +54,7 @@ class IssuerCache:
         # By log and fingerprint: what one log does not have another may.
         self._missing: OrderedDict[tuple[str, bytes], float] = OrderedDict()
         self._in_flight: dict[tuple[str, bytes], _Flight] = {}
+        self._told: dict[str, float] = {}  # when, by log
         self.hits = 0
         self.misses = 0
 
@@ -121,13 +125,18 @@ class IssuerCache:
                     self._remember(fingerprint, issuer)
                     return issuer
                 tries += 1
-        log.warn(
-            "No issuer {fingerprint} from {source}: {reason}",
+        now = self._clock.seconds()
+        tell = log.debug
+        if abs(now - self._told.get(source, 0.0)) >= TELL_AGAIN:
+            self._told[source] = now
+            tell = log.warn
+        tell(
+            "No issuer {fingerprint} from {source}, chains that need it are short: {reason}",
             fingerprint=fingerprint.hex(),
             source=source,
             reason=reason,
         )
-        self._missing[key] = self._clock.seconds() + MISSING_FOR
+        self._missing[key] = now + MISSING_FOR
         if len(self._missing) > MAX_MISSING:
             self._missing.popitem(last=False)
         return None

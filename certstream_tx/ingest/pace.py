@@ -144,6 +144,8 @@ class Pace:
         before = self.rate
         self._slowed_rate = max(min(before, self._fastest) * SLOWER, min(SLOWEST, self._fastest))
         self._slowed_at = now
+        if self._slowed_rate > before * 0.75:  # next to the slowest rate already: nothing new
+            return
         log.info(
             "{operator} asks for a slower pace: {rate:.2f} requests a second now",
             operator=self._operator or "An operator",

@@ -5,10 +5,11 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ingest.errors import BadBody, Refused, Throttled, Unavailable
-from certstream_tx.ingest.issuers import MAX_MISSING, MISSING_FOR, IssuerCache
+from certstream_tx.ingest.issuers import MAX_MISSING, MISSING_FOR, TELL_AGAIN, IssuerCache
 
 
 def certificate(number: int, size: int = 100) -> bytes:
@@ -26,6 +27,7 @@ class IssuerCacheTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        self.clock.advance(1_800_000_000)
         self.cache = IssuerCache(self.clock, max_count=10, max_bytes=1000)
         self.fetched: list[bytes] = []
         self.answers: list[Any] = []
@@ -150,6 +152,22 @@ class IssuerCacheTests(SynchronousTestCase):
             self.answers = [Refused("not_found", "HTTP 404", 404)]
             self.successResultOf(self.get(fingerprint(certificate(number))))
         self.assertEqual(len(self.cache._missing), MAX_MISSING)
+
+    def test_told_once(self) -> None:
+        """A log that lacks many issuers is told of once in a while, not once for each."""
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        for number in range(5):
+            self.answers = [Refused("not_found", "HTTP 404", 404)] * 2
+            self.successResultOf(self.get(fingerprint(certificate(number)), "one"))
+            self.successResultOf(self.get(fingerprint(certificate(number)), "two"))
+        mine = [each for each in events if each.get("log_namespace") == "certstream_tx.issuers"]
+        self.assertEqual([each["source"] for each in mine], ["one", "two"])
+        self.clock.advance(TELL_AGAIN)
+        self.answers = [Refused("not_found", "HTTP 404", 404)]
+        self.successResultOf(self.get(fingerprint(certificate(9)), "one"))
+        self.assertEqual(events[-1]["source"], "one")
 
     def test_own_mistakes(self) -> None:
         """An exception that is nobody's answer reaches whoever waits, and blocks nothing."""
