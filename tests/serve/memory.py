@@ -92,6 +92,9 @@ class MemoryTransport(FileDescriptor):
     def getHost(self) -> IPv4Address:
         return IPv4Address("TCP", "192.0.2.2", 8080)
 
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Nothing is delayed here."""
+
     def turn(self) -> None:
         """What the reactor does in one turn for this descriptor."""
         if self.aborted and self.closed is None:
