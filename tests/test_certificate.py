@@ -26,6 +26,7 @@ from tests.golden.certificate_writer import (
     basic_constraints,
     common_name,
     dns,
+    extension,
     ip,
     name,
     signed,
@@ -195,6 +196,13 @@ class FrameTests(SynchronousTestCase):
         tbs = tbs_certificate(subject=SUBJECT, tail=[b"\x83\x7f"])
         certificate = read_certificate(signed(tbs))
         self.assertEqual((certificate.error, certificate.all_domains), (None, ["a.example"]))
+
+    def test_other_fields_in_front(self) -> None:
+        """Unique identifiers, constructed ones too, are not taken for the extensions."""
+        names = explicit(3, sequence(subject_alt_name(dns("b.example"))))
+        for other in (b"\x81\x02\x00\x05", explicit(1, sequence(extension("1.2.3"))), names[:0]):
+            tbs = tbs_certificate(subject=SUBJECT, tail=[other, names])
+            self.assertEqual(read_certificate(signed(tbs)).all_domains, ["a.example", "b.example"])
 
     def test_second_extensions_field(self) -> None:
         """The first [3] counts."""

@@ -183,6 +183,7 @@ class MessageTests(SynchronousTestCase):
         self.patch(message_module, "_chain_certificates", cache)
         for i in range(20):
             Message(entry(chain=(NAMED + bytes([i]),)), SOURCE, 1.0).full()
+            self.assertIsNotNone(cache.get(NAMED + bytes([i])))
         self.assertLessEqual(len(cache), 4)
 
     def test_seen_is_after_reading(self) -> None:

@@ -117,7 +117,14 @@ class OidTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """Nothing, half an arc, padding and endless numbers are errors."""
-        for content in (b"", b"\x2a\x86", b"\x80\x01", b"\x2a\x80\x01", bytes(MAX_OID_OCTETS + 1)):
+        for content in (
+            b"",
+            b"\x2a\x86",
+            b"\x80\x01",
+            b"\x2a\x81\x80",
+            b"\x2a\x80\x01",
+            bytes(MAX_OID_OCTETS + 1),
+        ):
             with self.assertRaises(DerError, msg=content):
                 read_oid(content)
 

@@ -18,19 +18,26 @@ class BoundedCacheTests(SynchronousTestCase):
         cache.put(b"b", False)
         self.assertEqual((cache.get(b"a"), cache.get(b"b"), cache.get(b"c")), ("x", False, None))
 
-    @given(st.lists(st.binary(max_size=30), max_size=200))
+    @given(st.lists(st.binary(max_size=14), max_size=200))
     @PROPERTY
     def test_bounds(self, keys: list[bytes]) -> None:
         """Never more entries nor bytes of keys than allowed, and never a wrong value."""
-        cache: BoundedCache[bytes] = BoundedCache(max_entries=10, max_bytes=200)
+        cache: BoundedCache[bytes] = BoundedCache(max_entries=40, max_bytes=200)
         for key in keys:
             found = cache.get(key)
             if found is None:
                 cache.put(key, key)
             else:
                 self.assertEqual(found, key)
-            self.assertLessEqual(len(cache), 10)
+            self.assertLessEqual(len(cache), 40)
             self.assertLessEqual(sum(map(len, cache.keys())), 200)
+
+    def test_bytes_bound(self) -> None:
+        """Few long keys fill it as many short ones do."""
+        cache: BoundedCache[int] = BoundedCache(max_entries=100, max_bytes=320)
+        for i in range(96):
+            cache.put(b"%020d" % i, i)
+        self.assertEqual(len(cache), 16)
 
     def test_what_is_used_stays(self) -> None:
         """An entry that is asked for now and then outlives any number that never are."""

@@ -112,7 +112,7 @@ class ExtensionValueTests(SynchronousTestCase):
         """Two lines for each URI; relative names, reasons and CRL issuers are left out."""
         value = sequence(
             sequence(explicit(0, explicit(0, uri("http://a/1"), uri("http://a/2")))),
-            sequence(explicit(0, explicit(1, b"")), implicit(1, b"\x00\x60")),
+            sequence(explicit(0, explicit(1, uri("http://r/"))), implicit(1, b"\x00\x60")),
             sequence(explicit(2, explicit(4, common_name("x")))),
             sequence(explicit(0, explicit(0, uri("http://b/")))),
         )

@@ -82,6 +82,11 @@ class ReadExtensionsTests(SynchronousTestCase):
         self.assertEqual(extensions.subject_alt_name, "DNS:a.example, DNS:b.example")
         self.assertEqual(names, ["a.example", "b.example"])
 
+    def test_empty_at_the_end(self) -> None:
+        """An extension without content may be the last of all bytes."""
+        whole = sequence(NAMES, b"\x30\x00")
+        self.assertEqual(read_extensions(whole, 0, len(whole))[1], ["a.example", "b.example"])
+
     def test_oid_does_not_reach_into_the_next(self) -> None:
         """An OID longer than its extension does not borrow the bytes behind it."""
         extensions, _, _ = read(sequence(b"\x06\x03"), b"\x55\x1d\x0f")

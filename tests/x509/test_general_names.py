@@ -72,7 +72,8 @@ class GeneralNamesTests(SynchronousTestCase):
 
     def test_long_form_of_short_length(self) -> None:
         """A length longer than needed makes no difference."""
-        self.assertReads(b"\x82\x81\x01a" + b"\x82\x82\x00\x01b", "DNS:a, DNS:b", ["a", "b"])
+        names = b"\x82\x81\x01a" + b"\x82\x82\x00\x01b" + b"\x82\x81\x00"
+        self.assertReads(names, "DNS:a, DNS:b, DNS:", ["a", "b"])
 
     def test_cut_off(self) -> None:
         """A list that breaks off within a name is an error at each place."""

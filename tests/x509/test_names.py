@@ -53,6 +53,11 @@ class ReadNameTests(SynchronousTestCase):
         read = read_name(sequence(set_of(attribute("O", "x"), attribute("CN", "y"))))
         self.assertEqual(read.aggregated, "/CN=y/O=x")
 
+    def test_remembered(self) -> None:
+        """A name that comes again is the same object: that is what makes issuers cheap."""
+        der = name(attribute("C", "NL"), attribute("CN", "An issuer"))
+        self.assertIs(read_name(der), read_name(bytes(bytearray(der))))
+
     def test_not_a_string(self) -> None:
         """An attribute whose value is no string is left out, the others stay."""
         read = read_name(name(attribute("O", b"\x01", 0x02), attribute("CN", b"\x00y", BMP)))
