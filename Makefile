@@ -37,7 +37,7 @@ bench: $(VENV)/.dev
 
 ## the long runs
 soak: $(VENV)/.dev
-	$(BIN)/python -m twisted.trial --temp-directory=$(VENV)/trial soak
+	$(BIN)/python -m twisted.trial --temp-directory=$(VENV)/trial tests.soak.soak_kill
 
 ## pages that are generated from code
 docs: $(VENV)/.run

@@ -1,12 +1,9 @@
 """Puts the server together: what ``twistd certstream`` runs. The only place that composes."""
 
-from collections.abc import Callable
 from random import SystemRandom
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 
 from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.log_list import Log
@@ -16,6 +13,7 @@ from certstream_tx.events import logger, set_level
 from certstream_tx.hub import Hub, Stream
 from certstream_tx.ingest.budget import Budget
 from certstream_tx.ingest.fetch import Fetcher
+from certstream_tx.ingest.file_thread import FileThread
 from certstream_tx.ingest.followed_logs import FollowedLogs
 from certstream_tx.ingest.http_client import LogHTTPClient, make_http_client
 from certstream_tx.ingest.issuers import IssuerCache
@@ -33,6 +31,7 @@ from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.exposition import Exposition
+from certstream_tx.serve.invitation import Invitation
 from certstream_tx.serve.listening import ListenError, Listening
 from certstream_tx.serve.metrics import Sources
 from certstream_tx.serve.site import Surface, make_site
@@ -46,8 +45,6 @@ log = logger("certstream_tx")
 DEMO_PARTIAL_WAIT = 1.0
 """seconds; the built-in static log takes half a minute to fill a tile, and waiting spares nobody"""
 
-InThread = Callable[[Callable[[], None]], "Deferred[None]"]
-
 
 def makeService(options: Options, reactor: Any = None) -> IService:
     """The whole server as one service. What is wrong ends the program with one line."""
@@ -58,6 +55,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     for warning in options.warnings:
         log.warn("{warning}", warning=warning)
     try:
+        check_own_logs(config)
         return _Composition(options, config, reactor).server
     except (ConfigError, StateFileError, ListenError) as error:
         raise SystemExit(f"certstream: {error}") from error
@@ -70,9 +68,7 @@ class _Composition:
         self.config = config
         self.reactor = reactor
         self.stats: dict[str, LogStats] = {}
-        in_thread: InThread = lambda work: deferToThreadPool(  # noqa: E731 (one line, one use)
-            reactor, reactor.getThreadPool(), work
-        )
+        files = FileThread(reactor)
 
         self.hub = Hub(reactor, streams=_streams(config), ring_messages=config.buffer_size)
         self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)
@@ -87,27 +83,33 @@ class _Composition:
         self.rng = SystemRandom()
 
         state_file = None if options["demo"] else config.ct_log.state_file
-        positions = Positions(state_file, reactor, in_thread, self.hub.flush)
+        positions = Positions(state_file, reactor, files.run, self.hub.flush)
         positions.load()
         partial_wait: float = config.ct_log.partial_tile_wait_secs
         followed = FollowedLogs(lambda each: self.make_poller(each, positions, partial_wait))
         # Demonstration logs are other logs at each start: positions in them are worth nothing.
-        nowhere = Positions(None, reactor, in_thread, self.hub.flush)
-        demonstration = Demonstration(
-            DemoLogs(reactor, rate=options.demo_rate),
-            FollowedLogs(lambda each: self.make_poller(each, nowhere, DEMO_PARTIAL_WAIT)),
+        nowhere = Positions(None, reactor, files.run, self.hub.flush)
+        demo_followed = FollowedLogs(
+            lambda each: self.make_poller(each, nowhere, DEMO_PARTIAL_WAIT)
         )
+        demonstration = Demonstration(DemoLogs(reactor, rate=options.demo_rate), demo_followed)
+        self.all_followed = (followed, demo_followed)
 
-        parts: list[IService] = [*self.ports(), self.clients, positions]
+        ports = self.ports()
+        parts: list[IService] = [*ports, Invitation(ports), self.clients, files, positions]
         if options["demo"]:
             parts.append(demonstration)
         else:
-            check_own_logs(config)
+            if config.ct_log.contact is None and config.ct_log.user_agent is None:
+                log.info(
+                    "Set ct_log.contact to an address of yours: some log operators serve readers"
+                    " that they cannot reach slowly, or not at all"
+                )
             lists = LogLists(
                 config,
                 self.fetcher,
                 reactor,
-                in_thread,
+                files.run,
                 lambda _: followed.follow(lists.followed()),
                 self.rng,
             )
@@ -119,7 +121,6 @@ class _Composition:
                     OfflineFallback(reactor, self.any_log_answered, followed, demonstration)
                 )
 
-        ports = [part for part in parts if isinstance(part, Listening)]
         self.server = Server(
             reactor,
             parts,
@@ -144,7 +145,7 @@ class _Composition:
             self.clients,
             examples=EXAMPLES,
             metrics=Exposition(
-                Sources(self.hub, self.clients, self.stats.values, self.reactor.seconds)
+                Sources(self.hub, self.clients, self.current_stats, self.reactor.seconds)
             ).text,
             ready=self.any_log_answered,
             surface=Surface(
@@ -156,9 +157,13 @@ class _Composition:
         )
         return [Listening(each, site, self.reactor) for each in self.config.http_endpoints]
 
+    def current_stats(self) -> list[LogStats]:
+        """Those of the logs that are followed now."""
+        return [self.stats[log.state_key] for each in self.all_followed for log in each.logs]
+
     def any_log_answered(self) -> bool:
         """Whether at least one log has shown its head."""
-        return any(stats.last_head_at is not None for stats in self.stats.values())
+        return any(stats.last_head_at is not None for stats in self.current_stats())
 
     def make_poller(self, followed: Log, positions: Positions, partial_wait: float) -> LogPoller:
         """The service that follows one log; ``partial_wait``: see ``StaticClient``."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from zope.interface import implementer
 
@@ -78,6 +79,9 @@ class BoundedHeads:
         """As that of the endpoint within; gives the protocol of ``protocolFactory`` itself."""
         factory: WrappingFactory[BoundedHead] = WrappingFactory(protocolFactory)
         factory.protocol = BoundedHead
+        # One event for each connection to a log is nothing an operator could use.
         factory.noisy = False
+        if isinstance(protocolFactory, Factory):
+            protocolFactory.noisy = False
         connected: Deferred[Any] = self._endpoint.connect(factory)
         return connected.addCallback(lambda bounded: bounded.wrappedProtocol)

@@ -10,7 +10,12 @@ from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    wrapClientTLS,
+)
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.web.client import URI, Agent, HTTPConnectionPool
 from twisted.web.error import SchemeNotSupported
@@ -119,13 +124,21 @@ class _Endpoints:
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         host: bytes = uri.host.strip(b"[]")  # those of a literal IPv6 address
-        endpoint: Any = HostnameEndpoint(self._reactor, host, uri.port, timeout=self._timeout)
+        endpoint = self._tcp(host.decode("ascii"), uri.port)
         if uri.scheme == b"https":
             endpoint = wrapClientTLS(self._policy.creatorForNetloc(host, uri.port), endpoint)
         elif uri.scheme != b"http":
             raise SchemeNotSupported(f"not http or https: {uri.scheme!r}")
         bounded: IStreamClientEndpoint = BoundedHeads(endpoint)
         return bounded
+
+    def _tcp(self, host: str, port: int) -> Any:
+        # An address needs no look-up, whose threads may all be waiting for a slow name server.
+        if isIPAddress(host):
+            return TCP4ClientEndpoint(self._reactor, host, port, timeout=self._timeout)
+        if isIPv6Address(host):
+            return TCP6ClientEndpoint(self._reactor, host, port, timeout=self._timeout)
+        return HostnameEndpoint(self._reactor, host, port, timeout=self._timeout)
 
 
 class _NoCookies(IndexableCookieJar):

@@ -1,1 +1,1 @@
-"""Runs of minutes, on real processes: ``make soak``. Their modules are not found by ``make test``."""
+"""Runs of minutes, on real processes: ``make soak``. ``make test`` does not find their modules."""

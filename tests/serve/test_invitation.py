@@ -1,0 +1,42 @@
+"""Tests of :mod:`certstream_tx.serve.invitation`."""
+
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from certstream_tx.serve.invitation import Invitation
+from certstream_tx.serve.listening import Listening
+from tests.events import collected_events
+
+
+class InvitationTests(SynchronousTestCase):
+    """What stands in the log after the start."""
+
+    def said(self, *descriptions: str) -> list[str]:
+        reactor = MemoryReactorClock()
+        ports = [Listening(each, Factory(), reactor) for each in descriptions]
+        for port in ports:
+            port.startService()
+        with collected_events() as events:
+            Invitation(ports).startService()
+        return [formatEvent(event) for event in events]
+
+    def test_address_of_all(self) -> None:
+        """A client cannot connect to 0.0.0.0: it is told the loopback address."""
+        (line,) = self.said("tcp:8080:interface=0.0.0.0")
+        self.assertIn("http://127.0.0.1:8080/ in a browser", line)
+        self.assertIn("ws://127.0.0.1:8080/full-stream", line)
+
+    def test_encrypted(self) -> None:
+        """Behind TLS the scheme of WebSocket is wss."""
+        port = Listening("tcp:8443:interface=127.0.0.1", Factory(), MemoryReactorClock())
+        port.startService()
+        port.description = "ssl:8443"
+        with collected_events() as events:
+            Invitation([port]).startService()
+        self.assertIn("wss://127.0.0.1:8443/", formatEvent(events[0]))
+
+    def test_no_url(self) -> None:
+        """Where there is only a path nothing is promised."""
+        self.assertEqual(self.said(), [])
