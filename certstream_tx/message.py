@@ -97,7 +97,7 @@ class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="message_type",
 _encode: Final = msgspec.json.Encoder().encode
 
 # Intermediates and roots: a few hundred in all public logs, 5 KB of JSON each.
-_chain_certificates: BoundedCache[bytes] = BoundedCache(max_entries=2048, max_bytes=4 << 20)
+_chain_certificates: BoundedCache[bytes] = BoundedCache(max_entries=2048, max_bytes=8 << 20)
 
 
 class Message:

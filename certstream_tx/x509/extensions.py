@@ -90,7 +90,7 @@ _KINDS_BY_OID: Final = {bytes((OBJECT_IDENTIFIER, len(k))) + k: v for k, v in _K
 
 # False of a value that cannot be read. Most of the distinct ones in the public logs are addresses
 # of CRL shards.
-_remembered: BoundedCache[Any] = BoundedCache(max_entries=16384, max_bytes=2 << 20)
+_remembered: BoundedCache[Any] = BoundedCache(max_entries=8192, max_bytes=4 << 20)
 
 
 def read_extensions(der: bytes, at: int, end: int) -> ReadExtensions:

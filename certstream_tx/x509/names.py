@@ -1,6 +1,7 @@
 """Distinguished names (RFC 5280, 4.1.2.4), as the ``subject`` and ``issuer`` of the wire format."""
 
 from collections.abc import Iterator
+from sys import getsizeof
 from typing import Final
 
 import msgspec
@@ -67,7 +68,12 @@ _KEYS: Final = {
 
 # Issuers: a few hundred in all public logs. Subjects of more than a CN repeat while the same
 # certificate arrives from several logs.
-_names: BoundedCache[Name] = BoundedCache(max_entries=4096, max_bytes=1 << 20)
+_names: BoundedCache[Name] = BoundedCache(
+    # The attributes apart take about what they take together.
+    max_entries=4096,
+    max_bytes=2 << 20,
+    weigh=lambda name: 2 * getsizeof(name.aggregated),
+)
 
 _COMMON_NAME_OID: Final = b"\x06\x03\x55\x04\x03"
 

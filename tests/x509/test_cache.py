@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from certstream_tx.x509.cache import LONGEST_KEY_SHARE, BoundedCache
+from certstream_tx.x509.cache import LARGEST_SHARE, BoundedCache
 from tests.ct.samples import PROPERTY
 
 
@@ -21,23 +21,33 @@ class BoundedCacheTests(SynchronousTestCase):
     @given(st.lists(st.binary(max_size=14), max_size=200))
     @PROPERTY
     def test_bounds(self, keys: list[bytes]) -> None:
-        """Never more entries nor bytes of keys than allowed, and never a wrong value."""
-        cache: BoundedCache[bytes] = BoundedCache(max_entries=40, max_bytes=200)
+        """Never more entries nor bytes than allowed, and never a wrong value."""
+        cache: BoundedCache[bytes] = BoundedCache(max_entries=30, max_bytes=400, weigh=len)
         for key in keys:
             found = cache.get(key)
             if found is None:
                 cache.put(key, key)
             else:
                 self.assertEqual(found, key)
-            self.assertLessEqual(len(cache), 40)
-            self.assertLessEqual(sum(map(len, cache.keys())), 200)
+            self.assertLessEqual(len(cache), 30)
+            self.assertLessEqual(sum(len(k) + len(v) for k, v in cache.items()), 400)
 
     def test_bytes_bound(self) -> None:
-        """Few long keys fill it as many short ones do."""
-        cache: BoundedCache[int] = BoundedCache(max_entries=100, max_bytes=320)
-        for i in range(96):
-            cache.put(b"%020d" % i, i)
-        self.assertEqual(len(cache), 16)
+        """Few large values fill it as many small ones do, keys counted."""
+        for key, size in ((b"%010d", 10), (b"%020d", 0), (b"%02d", 18)):
+            cache: BoundedCache[bytes] = BoundedCache(max_entries=100, max_bytes=320, weigh=len)
+            for i in range(96):
+                cache.put(key % i, bytes(size))
+            self.assertEqual(len(cache), 16)
+
+    def test_found_again_is_weighed_again(self) -> None:
+        """What moves to the young generation counts there."""
+        cache: BoundedCache[bytes] = BoundedCache(max_entries=100, max_bytes=320, weigh=len)
+        for _ in range(20):
+            for i in range(16):
+                if cache.get(b"%02d" % i) is None:
+                    cache.put(b"%02d" % i, bytes(18))
+                self.assertLessEqual(len(cache), 16)
 
     def test_what_is_used_stays(self) -> None:
         """An entry that is asked for now and then outlives any number that never are."""
@@ -51,9 +61,11 @@ class BoundedCacheTests(SynchronousTestCase):
 
     def test_giants_are_not_kept(self) -> None:
         """One giant key does not flush everything else."""
-        cache: BoundedCache[int] = BoundedCache(max_entries=10, max_bytes=1600)
+        cache: BoundedCache[int] = BoundedCache(
+            max_entries=10, max_bytes=1600, weigh=lambda value: 0
+        )
         cache.put(b"issuer", 1)
-        giant = bytes(1600 // LONGEST_KEY_SHARE + 1)
+        giant = bytes(1600 // LARGEST_SHARE + 1)
         for _ in range(100):
             cache.put(giant, 2)
         self.assertIsNone(cache.get(giant))
