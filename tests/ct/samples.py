@@ -19,9 +19,9 @@ FEW = settings(max_examples=40, deadline=None)
 
 
 class PageEntry(NamedTuple):
-    """One record of a get-entries page."""
+    """One record of a get-entries page and its place in the log."""
 
-    index: int
+    position: int
     leaf_input: bytes
     extra_data: bytes
 
@@ -48,7 +48,7 @@ def page_entries() -> list[PageEntry]:
 
 def page_entry(index: int) -> PageEntry:
     """The real entry with this index in its log."""
-    (found,) = [entry for entry in page_entries() if entry.index == index]
+    (found,) = [entry for entry in page_entries() if entry.position == index]
     return found
 
 

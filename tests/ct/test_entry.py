@@ -34,7 +34,7 @@ class RealEntryTests(SynchronousTestCase):
         for record in page_entries():
             entry = read_entry(*record)
             self.assertIsNone(entry.error)
-            self.assertEqual(entry.index, record.index)
+            self.assertEqual(entry.index, record.position)
             self.assertEqual(entry.leaf_hash, leaf_hash(record.leaf_input))
             oids = {
                 extension.oid.dotted_string
@@ -91,7 +91,7 @@ class BrokenEntryTests(SynchronousTestCase):
             CERTIFICATE.extra_data[:-1],
             CERTIFICATE.extra_data + b"x",
         ):
-            entry = read_entry(CERTIFICATE.index, CERTIFICATE.leaf_input, extra_data)
+            entry = read_entry(CERTIFICATE.position, CERTIFICATE.leaf_input, extra_data)
             self.assertIsNone(entry.error)
             self.assertEqual(entry.submitted, whole.submitted)
             self.assertEqual(entry.leaf_hash, whole.leaf_hash)
@@ -102,7 +102,7 @@ class BrokenEntryTests(SynchronousTestCase):
         whole = read_entry(*PRECERTIFICATE)
         alone = write_certificate(whole.submitted)
         for extra_data in (alone, alone + b"\x00\x00", PRECERTIFICATE.extra_data[:-1]):
-            entry = read_entry(PRECERTIFICATE.index, PRECERTIFICATE.leaf_input, extra_data)
+            entry = read_entry(PRECERTIFICATE.position, PRECERTIFICATE.leaf_input, extra_data)
             self.assertIsNone(entry.error)
             self.assertEqual(entry.submitted, whole.submitted)
             self.assertEqual(entry.chain, ())
@@ -155,6 +155,14 @@ class BrokenEntryTests(SynchronousTestCase):
         self.assertEqual(entry.entry_type, PRECERT_ENTRY)
         self.assertEqual(entry.timestamp, 1779302893443)
         self.assertEqual(entry.submitted, PRECERTIFICATE.leaf_input[:100])
+
+    def test_head_without_certificate(self) -> None:
+        """Twelve bytes are enough for time and type, all bits of them, and eleven are not."""
+        head = bytes.fromhex("0000" + "8102030405060708" + "8a0b")
+        entry = read_entry(5, head, b"")
+        self.assertEqual((entry.timestamp, entry.entry_type), (0x8102030405060708, 0x8A0B))
+        entry = read_entry(5, head[:-1], b"")
+        self.assertEqual((entry.timestamp, entry.entry_type), (0, UNREADABLE_ENTRY))
 
     def test_certificate_of_any_bytes(self) -> None:
         """What is inside the certificate is not looked at here."""

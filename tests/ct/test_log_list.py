@@ -16,6 +16,7 @@ from certstream_tx.ct.log_list import (
     MAX_LIST_BYTES,
     MAX_LOGS,
     MAX_TEXT,
+    MAX_URL,
     Log,
     LogListError,
     read_log_list,
@@ -199,6 +200,19 @@ class LogTests(SynchronousTestCase):
         log = self.only(log_item(state={"readonly": {"final_tree_head": final}}))
         self.assertEqual((log.state, log.final_size, log.final_root), ("readonly", 7, root))
 
+    def test_numbers_at_their_bounds(self) -> None:
+        """A log may end empty or at the largest size, and its delay may be nothing."""
+        for size in (0, 2**64 - 1):
+            final = {"sha256_root_hash": b64encode(bytes(32)).decode(), "tree_size": size}
+            log = self.only(log_item(mmd=0, state={"readonly": {"final_tree_head": final}}))
+            self.assertEqual((log.final_size, log.mmd), (size, 0))
+
+    def test_longest_texts(self) -> None:
+        """Names and URLs may be as long as their bounds."""
+        name, url = "n" * MAX_TEXT, "https://log.example/".ljust(MAX_URL, "a")
+        log = self.only(log_item(description=name, url=url))
+        self.assertEqual((log.name, log.url), (name, url))
+
     def test_tiled(self) -> None:
         """A tiled log is read at one URL and named after the other."""
         log = self.only(tiled=[tiled_item()])
@@ -296,7 +310,7 @@ class ProblemTests(SynchronousTestCase):
             "https://log.example/\r\nX: y",
             "https://log.example\\@other.example/",
             "https://l\u00f6g.example/",
-            "https://log.example/" + "a" * 1100,
+            "https://log.example/".ljust(MAX_URL + 1, "a"),
         ):
             self.assertIn("url ", self.problem(log_item(url=url)))
         for key in ("monitoring_url", "submission_url"):
@@ -305,7 +319,7 @@ class ProblemTests(SynchronousTestCase):
     def test_states(self) -> None:
         """No state of the format, several at once, or an end that is none."""
         root = b64encode(bytes(32)).decode()
-        for state in (
+        states: tuple[Any, ...] = (
             "usable",
             [],
             {},
@@ -319,7 +333,8 @@ class ProblemTests(SynchronousTestCase):
             {"readonly": {"final_tree_head": {"sha256_root_hash": root, "tree_size": True}}},
             {"readonly": {"final_tree_head": {"sha256_root_hash": root, "tree_size": 2**64}}},
             {"readonly": {"final_tree_head": {"sha256_root_hash": root, "tree_size": 1.5}}},
-        ):
+        )
+        for state in states:
             self.problem(log_item(state=state))
 
     def test_other_fields(self) -> None:
@@ -342,7 +357,8 @@ class ProblemTests(SynchronousTestCase):
 
     def test_items_that_are_no_logs(self) -> None:
         """A null, a number, a text or a list where a log stands."""
-        for item in (None, 5, "log", [], {}):
+        items: tuple[Any, ...] = (None, 5, "log", [], {})
+        for item in items:
             self.assertIn("Operator, logs 1", self.problem(item))
 
     def test_listed_twice(self) -> None:
@@ -356,7 +372,7 @@ class ProblemTests(SynchronousTestCase):
         operators = [
             5,
             {"logs": [log_item()]},
-            {"name": "No list", "logs": {"a": 1}, "tiled_logs": None},
+            {"name": "No list", "logs": 5, "tiled_logs": None},
             {"name": "Good", "logs": [other_item()]},
         ]
         read = read_log_list(listed(operators=operators))
@@ -393,7 +409,11 @@ class ListTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """At most four megabytes, a thousand operators and a thousand logs."""
-        self.assertRaises(LogListError, read_log_list, listed() + b" " * MAX_LIST_BYTES)
+        longest = listed().ljust(MAX_LIST_BYTES)
+        self.assertEqual(read_log_list(longest).version, "1.0")
+        self.assertRaises(LogListError, read_log_list, longest + b" ")
+        operators = [{"name": "x"}] * MAX_LOGS
+        self.assertEqual(read_log_list(listed(operators=operators)).problems, ())
         too_many: list[dict[str, Any]] = [{"name": "x"}] * (MAX_LOGS + 1)
         self.assertRaises(LogListError, read_log_list, listed(operators=too_many))
         self.assertEqual(len(read_log_list(listed(*[5] * MAX_LOGS)).problems), MAX_LOGS)

@@ -160,6 +160,21 @@ class CompactRangeTests(SynchronousTestCase):
         ):
             self.assertRaises(MerkleError, CompactRange, size, nodes)
 
+    def test_largest_size(self) -> None:
+        """Sizes up to 64 bits are sizes, for ranges and for proofs."""
+        leaves = leaves_of(64)
+        full = CompactRange(MAX_SIZE, leaves)
+        self.assertEqual(len(full.root()), 32)
+        self.assertEqual(range_before(MAX_SIZE - 1, MAX_SIZE, leaves[:63]).size, MAX_SIZE - 1)
+        verify_consistency(MAX_SIZE, MAX_SIZE, [], leaves[0], leaves[0])
+
+    def test_equality(self) -> None:
+        """Ranges are equal when size and nodes are."""
+        one, other = leaves_of(2)
+        self.assertEqual(CompactRange(1, [one]), CompactRange(1, [one]))
+        self.assertNotEqual(CompactRange(1, [one]), CompactRange(1, [other]))
+        self.assertNotEqual(CompactRange(1, [one]), CompactRange(2, [one]))
+
     def test_a_bad_hash_changes_nothing(self) -> None:
         """A refused leaf, alone or in a batch, leaves the range as it was."""
         grown = CompactRange()

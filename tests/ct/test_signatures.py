@@ -66,7 +66,8 @@ class HeadTests(SynchronousTestCase):
             head_input(0x12C, 0x19B71B44C00, ROOT),
             bytes.fromhex("0001" + "0000019b71b44c00" + "000000000000012c") + ROOT,
         )
-        self.assertEqual(len(head_input(2**64 - 1, 2**64 - 1, ROOT)), 50)
+        self.assertEqual(head_input(2**64 - 1, 2**64 - 1, ROOT)[2:18], b"\xff" * 16)
+        self.assertEqual(head_input(0, 0, ROOT)[2:18], bytes(16))
 
     def test_input_out_of_range(self) -> None:
         """A size, time or root that is not on the wire."""
@@ -134,6 +135,19 @@ class HeadTests(SynchronousTestCase):
             self.assertRaises(SignatureError, read_digitally_signed, good[:end])
         self.assertRaises(SignatureError, read_digitally_signed, good + b"\x00")
         self.assertEqual(read_digitally_signed(good), (3, good[4:]))
+        self.assertEqual(read_digitally_signed(b"\x04\x01\x00\x00"), (1, b""))
+
+    def test_algorithms(self) -> None:
+        """Of all hashes and signature algorithms only SHA-256 with RSA or ECDSA is read."""
+        read = set()
+        for algorithms in ((h, s) for h in range(8) for s in range(8)):
+            try:
+                read_digitally_signed(bytes(algorithms) + b"\x00\x01x")
+            except SignatureError as error:
+                self.assertIn(" and ".join(map(str, algorithms)), str(error))
+            else:
+                read.add(algorithms)
+        self.assertEqual(read, {(4, 1), (4, 3)})
 
     @PROPERTY
     @given(st.integers(-1, 2**64), st.integers(-1, 2**64), st.binary(max_size=80), st.booleans())
@@ -162,12 +176,16 @@ class KeyTests(SynchronousTestCase):
         ):
             self.assertRaises(SignatureError, LogKey, key)
 
-    def test_refuses_huge_rsa(self) -> None:
-        """A key of 16384 bits, which takes long to verify with, is refused."""
-        modulus = (1 << 16383) | 1
-        numbers = rsa.RSAPublicNumbers(65537, modulus)
-        key = numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        self.assertIn("16384", str(self.assertRaises(SignatureError, LogKey, key)))
+    def test_rsa_sizes(self) -> None:
+        """From 2048 to 8192 bits; larger ones, which take long to verify with, are refused."""
+        for bits, good in ((2047, False), (2048, True), (8192, True), (8193, False)):
+            numbers = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) | 1)
+            key = numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            if good:
+                self.assertEqual(LogKey(key).log_id, sha256(key).digest())
+            else:
+                failure = self.assertRaises(SignatureError, LogKey, key)
+                self.assertIn(str(bits), str(failure))
 
     def test_every_truncation_is_refused(self) -> None:
         """A key that ends early, or is followed by anything, is none."""

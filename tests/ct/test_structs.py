@@ -193,6 +193,17 @@ class LeafTests(SynchronousTestCase):
         self.assertRaises(StructError, read_leaf, leaf[:12] + b"\xff\xff\xff" + leaf[15:])
         self.assertRaises(StructError, read_leaf, leaf[:-2] + b"\xff\xff")
 
+    def test_largest_fields(self) -> None:
+        """Every field at its largest, with lengths that need all their bytes."""
+        largest = TimestampedEntry(
+            2**64 - 1, PRECERT_ENTRY, b"\xff" * 32, bytes(2**24 - 1), bytes(2**16 - 1)
+        )
+        leaf = write_leaf(largest)
+        self.assertEqual(read_leaf(leaf), largest)
+        self.assertRaises(StructError, read_timestamped_entry, leaf[:-1], 2)
+        middle = TimestampedEntry(1, X509_ENTRY, None, bytes(0x12345))
+        self.assertEqual(read_leaf(write_leaf(middle)), middle)
+
     def test_does_not_write_what_does_not_fit(self) -> None:
         """Fields out of their range, or of the other entry type, are refused."""
         good = TimestampedEntry(1, X509_ENTRY, None, b"certificate")
@@ -262,6 +273,13 @@ class ExtraDataTests(SynchronousTestCase):
             b"\xff\xff\xff" + b"\x00\x00\x01A",
         ):
             self.assertRaises(StructError, read_extra_data, X509_ENTRY, data)
+
+    def test_largest_chain(self) -> None:
+        """A chain whose length needs all its bytes."""
+        chain = (bytes(2**23), bytes(2**24 - 1 - 2**23 - 6))
+        self.assertEqual(
+            read_extra_data(PRECERT_ENTRY, write_extra_data(b"p", chain)), (b"p", chain)
+        )
 
     def test_bounds_the_chain(self) -> None:
         """Sixteen megabytes of one-byte certificates do not become four million objects."""

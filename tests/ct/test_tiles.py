@@ -154,6 +154,8 @@ class RealTileTests(SynchronousTestCase):
 
     def test_wrong_width_or_place(self) -> None:
         """The tile of another width, or read as another tile, is refused."""
+        self.assertRaises(TileError, read_data_tile, b"", 0, 0)
+        self.assertRaises(TileError, read_data_tile, tile(numbered(257)), 0, 257)
         for width in (0, -1, 255, 257, 300):
             self.assertRaises(TileError, read_data_tile, DATA, 0, width)
         failure = self.assertRaises(TileError, read_data_tile, DATA, 256, 256)
@@ -207,13 +209,13 @@ class DataTileTests(SynchronousTestCase):
         leaves = numbered(3, first=512)
         read_data_tile(tile(leaves), 512, 3)
         self.assertRaises(TileError, read_data_tile, tile(leaves), 511, 3)
-        silent = [(entry._replace(extensions=b""), *rest) for entry, *rest in leaves]
-        self.assertEqual(len(read_data_tile(tile(silent), 511, 3)), 3)  # type: ignore[arg-type]
+        silent: list[Parts] = [(entry._replace(extensions=b""), a, b) for entry, a, b in leaves]
+        self.assertEqual(len(read_data_tile(tile(silent), 511, 3)), 3)
 
     def test_malformed_extensions(self) -> None:
         """Extensions that are no list of extensions make the tile a bad one."""
-        ((entry, *rest),) = numbered(1)
-        bad = tile([(entry._replace(extensions=b"\x00\x00"), *rest)])  # type: ignore[arg-type]
+        ((entry, _, _),) = numbered(1)
+        bad = tile([(entry._replace(extensions=b"\x00\x00"), None, [])])
         self.assertRaises(TileError, read_data_tile, bad, 0, 1)
 
     def test_fingerprints_of_half_a_hash(self) -> None:
@@ -222,7 +224,12 @@ class DataTileTests(SynchronousTestCase):
         start = write_tile_leaf(entry, None, [])[:-2]
         good = start + b"\x00\x20" + bytes(32)
         self.assertEqual(read_data_tile(good, 0, 1)[0].fingerprints, (bytes(32),))
-        self.assertRaises(TileError, read_data_tile, start + b"\x00\x1f" + bytes(31), 0, 1)
+        for wrong, reason in (
+            (b"\x00\x1f" + bytes(31), "31 bytes"),
+            (b"\x00\x40" + bytes(32), "cut short"),
+        ):
+            failure = self.assertRaises(TileError, read_data_tile, start + wrong, 0, 1)
+            self.assertIn(reason, str(failure))
 
     def test_unknown_entry_type(self) -> None:
         """What comes after an entry of unknown type cannot be located: the tile is refused."""
@@ -262,5 +269,6 @@ class HashTileTests(SynchronousTestCase):
     def test_sizes(self) -> None:
         """A full tile has 8192 bytes; empty and wider ones do not exist."""
         self.assertEqual(len(read_hash_tile(bytes(8192), 256)), 256)
+        self.assertEqual(read_hash_tile(bytes(32), 1), [bytes(32)])
         for size, width in ((8191, 256), (8193, 256), (0, 0), (8224, 257)):
             self.assertRaises(TileError, read_hash_tile, bytes(size), width)
