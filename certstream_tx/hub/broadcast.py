@@ -107,7 +107,7 @@ class Hub:
         return self._feeds[stream].sequence
 
     def subscribe(self, stream: Stream, wire: Wire, sink: Sink) -> Subscription:
-        """Give ``sink`` what ``stream`` sends from now on, framed for ``wire``.
+        """Give ``sink`` what ``stream`` sends from now on, the next flush included.
 
         Raises KeyError when the stream is not served.
         """

@@ -37,8 +37,8 @@ log = logger("certstream_tx.http")
 
 REQUEST_SECONDS = 30
 """from connecting, or from the last answer, until the next request has been read"""
-ABORT_SECONDS = 5
-"""for a client to take what is left when its time is over"""
+ABORT_SECONDS = 15
+"""for a client to take what is left when its connection is to be closed"""
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEADERS = 100
 MAX_BODY_BYTES = 16 * 1024
@@ -204,7 +204,12 @@ class BoundedChannel(http.HTTPChannel):
     def timeoutConnection(self) -> None:
         """The time is over."""
         self.loseConnection()
-        self._abort = self.callLater(ABORT_SECONDS, self.transport.abortConnection)
+
+    def loseConnection(self) -> None:
+        """Close when all is written, but do not wait for ever: over TLS, for the peer's consent."""
+        super().loseConnection()
+        if self._abort is None:
+            self._abort = self.callLater(ABORT_SECONDS, self.transport.abortConnection)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""

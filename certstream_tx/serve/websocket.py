@@ -180,8 +180,7 @@ class StreamProtocol(WebSocketServerProtocol):
     def dropConnection(self, abort: bool = False) -> None:
         """Close; after a complete closing handshake in peace, not by a reset."""
         self._deaf = True
-        if self._greeted:
-            self.factory.clients.closing(self)
+        self.factory.clients.closing(self)
         super().dropConnection(abort=abort and not self.wasClean)
 
     def fail(self, code: int, reason: str) -> None:

@@ -109,6 +109,48 @@ class HandshakeTests(HouseTestCase):
             self.assertIsNotNone(visitor.closed, (name, value))
         self.assertEqual(len(self.house.clients), 0)
 
+    @given(
+        st.dictionaries(
+            st.sampled_from(
+                [
+                    "Sec_WebSocket_Extensions",
+                    "Sec_WebSocket_Protocol",
+                    "Sec_WebSocket_Version",
+                    "Sec_WebSocket_Key",
+                    "Origin",
+                    "Connection",
+                    "X_Forwarded_For",
+                ]
+            ),
+            st.one_of(
+                st.binary(max_size=30).filter(lambda v: not set(v) & set(b"\r\n\0")),
+                st.sampled_from(
+                    [
+                        b"permessage-deflate; client_max_window_bits=99",
+                        b"permessage-deflate; client_max_window_bits=8; client_max_window_bits",
+                        b'permessage-deflate; x="; permessage-bzip2; =;;,',
+                        b"http://[::1",
+                        b"http://x:99999",
+                        b"a, a",
+                        b"Upgrade, upgrade",
+                    ]
+                ),
+            ),
+            min_size=1,
+            max_size=4,
+        ),
+        st.sampled_from([b"/", b"/?%", b"/#x", b"//[", b"/;p?a=b&a", b"http://[/"]),
+    )
+    @settings(deadline=None, max_examples=200)
+    def test_any_headers(self, headers: dict[str, bytes], path: bytes) -> None:
+        """Whatever a handshake's headers say, it is answered, and nothing is raised."""
+        house = House()
+        visitor = house.visitor()
+        visitor.upgrade(path, **headers)
+        self.assertIn(visitor.answer().status, (101, 400, 404))
+        house.close()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_unsupported_version_names_the_supported(self) -> None:
         """Who speaks another version is told which there are (RFC 6455 section 4.4)."""
         visitor = self.house.visitor()

@@ -1,0 +1,69 @@
+"""Rows of the table of metrics: what a metric is, and how it is read."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client.utils import floatToGoString
+
+from certstream_tx.hub import Histogram, Hub
+from certstream_tx.serve.clients import Clients
+from certstream_tx.stats import LogStats
+
+Samples = Iterator[tuple[tuple[str, ...], float]]
+"""label values in the order of the metric's labels, value"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the numbers are."""
+
+    hub: Hub
+    clients: Clients
+    logs: Callable[[], Iterable[LogStats]]
+    """every log that is followed"""
+    now: Callable[[], float]
+    """seconds since the epoch"""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric: its name, type, labels and meaning, and how it is read."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    help: str
+    read: Callable[[Sources], Samples]
+    labels: tuple[str, ...] = ()
+
+    def family(self, sources: Sources) -> Metric:
+        """Read it."""
+        metric = Metric(self.name, self.help, self.kind)
+        for values, value in self.read(sources):
+            metric.add_sample(self.name, dict(zip(self.labels, values, strict=True)), value)
+        return metric
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramRow:
+    """One histogram of the hub."""
+
+    name: str
+    help: str
+    read: Callable[[Sources], Histogram]
+
+    def family(self, sources: Sources) -> Metric:
+        """Read it."""
+        histogram = self.read(sources)
+        below = 0
+        buckets: list[tuple[str, float]] = []
+        for bound, count in zip((*histogram.bounds, float("inf")), histogram.counts, strict=True):
+            below += count
+            buckets.append((floatToGoString(bound), below))
+        return HistogramMetricFamily(self.name, self.help, buckets, histogram.total)
+
+
+def one(value: Callable[[Sources], float]) -> Callable[[Sources], Samples]:
+    """Reads a single number."""
+    return lambda sources: iter([((), value(sources))])
