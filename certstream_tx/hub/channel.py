@@ -31,7 +31,7 @@ class Subscription:
     moves to the oldest chunk there is, at a message boundary, and the loss is counted.
     """
 
-    __slots__ = ("_channel", "_chunk", "_due", "_lost", "_offset", "_tail", "closed", "sink")
+    __slots__ = ("_channel", "_chunk", "_offset", "_tail", "closed", "lost", "sink")
 
     def __init__(self, channel: "Channel", sink: Sink) -> None:
         self.sink = sink
@@ -42,21 +42,13 @@ class Subscription:
         self._offset = 0
         self._tail = b""
         """rest of a frame whose chunk is gone"""
-        self._due = 0
-        """sequence number of the message it has next, while fallen off the ring"""
-        self._lost = 0
+        self.lost = 0
+        """messages it did not get because the ring had moved on"""
 
     @property
     def ready(self) -> bool:
         """Whether it has taken everything and is offered the next chunk."""
         return self in self._channel.ready
-
-    @property
-    def lost(self) -> int:
-        """Messages it did not get because the ring had moved on."""
-        if self._chunk is None and not self.closed and not self.ready:
-            return self._lost + self._channel.ring.oldest().first - self._due
-        return self._lost
 
     @property
     def mid_frame(self) -> bool:
@@ -73,7 +65,6 @@ class Subscription:
             if self.closed or self.ready:
                 return b""
             self._chunk = self._channel.ring.oldest()
-            self._count_lost(self._chunk.first - self._due)
         data = self._chunk.data
         return memoryview(data)[self._offset :] if self._offset else data
 
@@ -128,20 +119,19 @@ class Subscription:
 
     def dropped(self, chunk: Chunk) -> None:
         """The ring let go of ``chunk``: keep only the rest of a frame that was begun."""
-        if self._chunk is not chunk:
+        if self._chunk is None:
+            lost = chunk.count
+        elif self._chunk is chunk:
+            begun = chunk.begun(self._offset)
+            self._tail = chunk.data[self._offset : chunk.boundary(self._offset)]
+            # The begun frame will arrive whole, so it counts as sent; what follows it is lost.
+            self._channel.messages_sent += begun - chunk.whole(self._offset)
+            self._chunk, self._offset = None, 0
+            lost = chunk.count - begun
+        else:
             return
-        begun = chunk.begun(self._offset)
-        self._tail = chunk.data[self._offset : chunk.boundary(self._offset)]
-        # The begun frame will arrive whole: it is sent, what follows it in the chunk is lost.
-        self._channel.messages_sent += begun - chunk.whole(self._offset)
-        self._count_lost(chunk.count - begun)
-        self._due = chunk.first + chunk.count
-        self._chunk = None
-        self._offset = 0
-
-    def _count_lost(self, count: int) -> None:
-        self._lost += count
-        self._channel.lost += count
+        self.lost += lost
+        self._channel.lost += lost
 
 
 class Channel:

@@ -96,6 +96,9 @@ class SubscriptionTests(SynchronousTestCase):
             self.publish()
             losses.append(self.subscription.lost)
         self.assertEqual(losses, [0, 0, 0, 1, 2, 3])
+        (channel,) = self.hub.channels()
+        self.subscription.close()
+        self.assertEqual(channel.lost, 3)
 
     def test_chunk_is_let_go(self) -> None:
         """A stalled client keeps no chunk alive: only the rest of a frame it began."""

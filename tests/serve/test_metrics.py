@@ -123,6 +123,7 @@ class ExpositionTests(HouseTestCase):
         delivered = self.value("certstream_messages_delivered_total", stream="lite")
         lost = self.value("certstream_messages_dropped_total", stream="lite", wire="websocket")
         self.assertEqual(self.value("certstream_ws_messages_lagged"), lost)
+        self.assertGreater(lost, 1000)
         self.assertEqual(self.value("certstream_clients_behind", stream="lite"), 1)
         self.assertGreater(self.value("certstream_backlog_bytes", stream="lite"), 100_000)
         self.assertEqual(len(visitor.texts()), 3000)
