@@ -14,6 +14,8 @@ PRECERT_ENTRY: Final = 1
 
 # Real chains have up to ten certificates; a list of one-byte ones must not become a million.
 MAX_CHAIN: Final = 64
+# One extension is known; twenty thousand empty ones in each entry would hold a tile up for a second.
+MAX_EXTENSIONS: Final = 64
 
 _UINT64_MAX: Final = 2**64 - 1
 _UINT40_MAX: Final = 2**40 - 1
@@ -186,11 +188,14 @@ def leaf_index(extensions: bytes) -> int | None:
     """The position in its log that an entry of a static log carries, or None when it has none.
 
     Extensions of other types are passed over (static-ct-api). Raises StructError when the list of
-    extensions is malformed or says two positions.
+    extensions is malformed, has more than MAX_EXTENSIONS, or says two positions.
     """
     index = None
-    offset = 0
+    offset = count = 0
     while offset < len(extensions):
+        count += 1
+        if count > MAX_EXTENSIONS:
+            raise StructError(f"an entry has more than {MAX_EXTENSIONS} extensions")
         try:
             kind, size = _EXTENSION_HEAD.unpack_from(extensions, offset)
         except TooShort:

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.ct.merkle import leaf_hash
 from certstream_tx.ct.structs import (
     MAX_CHAIN,
+    MAX_EXTENSIONS,
     PRECERT_ENTRY,
     X509_ENTRY,
     StructError,
@@ -330,6 +331,13 @@ class LeafIndexTests(SynchronousTestCase):
         self.assertIsNone(leaf_index(b""))
         self.assertIsNone(leaf_index(other))
         self.assertEqual(leaf_index(other + leaf_index_extension(3) + other), 3)
+
+    def test_bounds_the_extensions(self) -> None:
+        """Extensions without end are refused before they take time."""
+        other = b"\x07\x00\x00"
+        most = other * (MAX_EXTENSIONS - 1) + leaf_index_extension(3)
+        self.assertEqual(leaf_index(most), 3)
+        self.assertRaises(StructError, leaf_index, most + other)
 
     def test_malformed(self) -> None:
         """Cut short, of another size, or given twice."""
