@@ -14,7 +14,7 @@ PRECERT_ENTRY: Final = 1
 
 # Real chains have up to ten certificates; a list of one-byte ones must not become a million.
 MAX_CHAIN: Final = 64
-# One extension is known; twenty thousand empty ones in each entry would hold a tile up for a second.
+# One extension is known; twenty thousand empty ones in each entry would hold a tile for a second.
 MAX_EXTENSIONS: Final = 64
 
 _UINT64_MAX: Final = 2**64 - 1
