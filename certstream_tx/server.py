@@ -6,8 +6,9 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from certstream_tx.events import logger
 from certstream_tx.options import StartError
@@ -58,6 +59,23 @@ class Server(MultiService):
         except ListenError as error:
             self._cannot_start(error)
 
+    def _ends_in_time(self, stopping: "Deferred[Any]") -> "Deferred[bool]":
+        """Whether it ends in time, with whatever result; what does not is left to itself."""
+        ended: Deferred[bool] = Deferred()
+        # Not addTimeout, which cancels and then waits for that to have an effect.
+        timer = self._clock.callLater(STEP_TIMEOUT, ended.callback, False)
+
+        def over(result: Any) -> None:
+            if timer.active():
+                timer.cancel()
+                if isinstance(result, Failure):
+                    ended.errback(result)
+                else:
+                    ended.callback(True)
+
+        stopping.addBoth(over)
+        return ended
+
     def _cannot_start(self, error: ListenError) -> NoReturn:
         """End the program with one line and status 1.
 
@@ -75,10 +93,8 @@ class Server(MultiService):
         for name, stop in self._stops:
             try:
                 stopping = stop()
-                if stopping is not None:
-                    await stopping.addTimeout(STEP_TIMEOUT, self._clock)
-            except TimeoutError:
-                log.warn("Not stopped within {time} s: {name}", time=STEP_TIMEOUT, name=name)
+                if stopping is not None and not await self._ends_in_time(stopping):
+                    log.warn("Not stopped within {time} s: {name}", time=STEP_TIMEOUT, name=name)
             except CancelledError:
                 raise
             except Exception:

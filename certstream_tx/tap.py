@@ -20,6 +20,7 @@ from certstream_tx.ingest.issuers import IssuerCache
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.log_lists import LogLists
 from certstream_tx.ingest.log_selection import check_own_logs
+from certstream_tx.ingest.name_lookup import NameLookup
 from certstream_tx.ingest.pace import Pace, operator_interval, operator_key
 from certstream_tx.ingest.poller import LogPoller
 from certstream_tx.ingest.positions import Positions, StateFileError
@@ -69,6 +70,7 @@ class _Composition:
         self.reactor = reactor
         self.stats: dict[str, LogStats] = {}
         files = FileThread(reactor)
+        reactor.installNameResolver(NameLookup(reactor))
 
         self.hub = Hub(reactor, streams=_streams(config), ring_messages=config.buffer_size)
         self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)

@@ -132,16 +132,26 @@ class Fetcher:
         except ValueError as error:
             raise Unavailable("connect", f"not a URL to connect to: {error}") from None
         timer = self._clock.callLater(timeout, waiting.cancel)
+        cancelled = False
+
+        def cancel(_: object) -> None:
+            nonlocal cancelled
+            cancelled = True
+            waiting.cancel()
+
+        answered: Deferred[Any] = Deferred(cancel)
+        waiting.chainDeferred(answered)
         try:
-            response = await waiting
+            response = await answered
         except Exception as error:
+            # What a cancelled request fails with does not tell: twisted.web wraps the
+            # CancelledError once the request was written, and a name that was being looked up
+            # is reported as unknown.
+            if cancelled:
+                raise CancelledError from None
             if not timer.active():
                 raise Unavailable("timeout", f"no answer within {timeout:g} s") from None
-            innermost = innermost_cause(error)
-            # twisted.web wraps the CancelledError of a request that had been written.
-            if isinstance(innermost, CancelledError):
-                raise innermost from None
-            raise _unreachable(error, innermost) from error
+            raise _unreachable(error, innermost_cause(error)) from error
         finally:
             if timer.active():
                 timer.cancel()

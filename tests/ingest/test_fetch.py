@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from treq.client import HTTPClient
 from treq.testing import RequestTraversalAgent
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionLost, ConnectionRefusedError
+from twisted.internet.error import ConnectionLost, ConnectionRefusedError, DNSLookupError
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
@@ -320,6 +320,17 @@ class ConnectionTests(SynchronousTestCase):
         if data:
             protocol.dataReceived(data)
         return getting, protocol
+
+    def test_cancelled_during_lookup(self) -> None:
+        """A name that was being looked up is then said to be unknown: still a cancellation."""
+
+        class LookingUp:
+            def request(self, *_: object) -> "Deferred[None]":
+                return Deferred(lambda waiting: waiting.errback(DNSLookupError()))
+
+        getting = self.get(LookingUp())
+        getting.cancel()
+        self.failureResultOf(getting, CancelledError)
 
     def test_cut(self) -> None:
         """A connection that ends before or within an answer."""
