@@ -52,7 +52,7 @@ setup(
         "pyOpenSSL>=24.3",  # TLS, to the logs and to the clients
         "service-identity>=24.2",  # checks the names of the logs' TLS certificates
         "cryptography>=44",  # signatures of logs and of the log list
-        "msgspec>=0.19",  # reads get-entries pages and writes messages several times faster than json
+        "msgspec>=0.19",  # reads pages and writes messages several times faster than json
         "PyYAML>=6.0.2",  # the configuration file
         "prometheus-client>=0.21",  # metric families and the process metrics
     ],
