@@ -31,10 +31,12 @@ class Wire:
 
     ``frames(payloads, first, epoch)`` gives one frame for each payload. ``first`` is the sequence
     number of the first payload, the others follow; with ``epoch`` it makes a message's id.
+    ``heartbeat(document)`` is what a client of a quiet stream gets; None: nothing.
     """
 
     name: str
     frames: Callable[[Sequence[bytes], int, str], list[bytes]]
+    heartbeat: Callable[[bytes], bytes] | None = None
 
 
 def _header(opcode: int, length: int) -> bytes:
@@ -91,6 +93,10 @@ def _tcp_lines(payloads: Sequence[bytes], first: int, epoch: str) -> list[bytes]
     return [tcp_line(payload) for payload in payloads]
 
 
-WEBSOCKET = Wire("websocket", _websocket_frames)
-SSE = Wire("sse", _sse_events)
+def _comment(document: bytes) -> bytes:
+    return SSE_HEARTBEAT
+
+
+WEBSOCKET = Wire("websocket", _websocket_frames, websocket_text)
+SSE = Wire("sse", _sse_events, _comment)
 TCP = Wire("tcp", _tcp_lines)

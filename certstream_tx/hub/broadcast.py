@@ -97,11 +97,6 @@ class Hub:
         feed = self._feeds.get(stream)
         return feed is not None and feed.in_use
 
-    def fed_at(self, stream: Stream, wire: Wire) -> float:
-        """When the clients of ``stream`` on ``wire`` last had data (seconds; 0.0: never)."""
-        channel = self._feeds[stream].channels.get(wire)
-        return 0.0 if channel is None else channel.fed_at
-
     def sequence(self, stream: Stream) -> int:
         """The sequence number of the stream's next message."""
         return self._feeds[stream].sequence

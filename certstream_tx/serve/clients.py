@@ -1,4 +1,4 @@
-"""All WebSocket clients together: one clock for their heartbeats, pings and deadlines.
+"""All clients together, of every wire: one clock for their heartbeats, pings and deadlines.
 
 No client has a timer of its own. The clock ticks once a second and visits a part of the clients at
 each tick, so that thousands of heartbeats on a quiet server do not leave at once.
@@ -13,17 +13,17 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from certstream_tx.events import logger
-from certstream_tx.framing import CLOSE_GOING_AWAY, WEBSOCKET, websocket_text
+from certstream_tx.framing import CLOSE_GOING_AWAY, Wire
 from certstream_tx.hub import Hub, Stream
 
-log = logger("certstream_tx.websocket")
+log = logger("certstream_tx.clients")
 
 TICK_SECONDS = 1.0
 HEARTBEAT_SECONDS = 10
 """a client gets data or a heartbeat at least this often (some give up after 15 s without)"""
 PING_SECONDS = 30
 SILENT_SECONDS = 60
-"""a peer of which nothing was heard for this long, pongs included, is dropped"""
+"""a WebSocket peer of which nothing was heard for this long, pongs included, is dropped"""
 CLOSE_SECONDS = 2
 """how long a closing handshake may take, and what was begun may take to be written"""
 STOP_SECONDS = 1.5
@@ -33,17 +33,20 @@ STOP_SECONDS = 1.5
 class Client(Protocol):
     """What the clock asks of one client."""
 
-    stream: Stream
-    heard_at: int
-    """tick at which something was last received from it"""
     visits: int
 
-    def visit(self, heartbeat: bytes | None, ping: bool) -> None:
-        """Send what is due; called every few ticks."""
+    @property
+    def wire(self) -> Wire:
+        """How messages are framed for it."""
         ...
 
-    def drop_silent(self) -> None:
-        """Close: nothing was heard of it for too long."""
+    @property
+    def stream(self) -> Stream | None:
+        """What it gets; None: it has not chosen yet."""
+        ...
+
+    def visit(self, heartbeat: bytes | None, ping: bool) -> None:
+        """Send what is due, where its wire has such a thing; called every few ticks."""
         ...
 
     def next_tick(self) -> None:
@@ -51,7 +54,7 @@ class Client(Protocol):
         ...
 
     def leave(self, code: int, reason: str) -> None:
-        """Begin the closing handshake."""
+        """Begin to close, with that WebSocket close code where there are such."""
         ...
 
     def cut(self) -> None:
@@ -64,7 +67,7 @@ class Client(Protocol):
 
 
 class Clients(Service):
-    """Every open WebSocket client, and their clock.
+    """Every open client, and their clock.
 
     :param heartbeat: the heartbeat message's document at a time (seconds since the epoch)
     """
@@ -86,13 +89,14 @@ class Clients(Service):
         self.stopping = False
         """nobody is let in any more"""
         self.silent_dropped = 0
+        """peers that were dropped because nothing was heard of them"""
+        self.silent_seconds = silent_seconds
         self._clock = clock
         self._heartbeat = heartbeat
         # One visit every so many ticks keeps the promise even when a visit finds fresh data.
         period = max(1, heartbeat_seconds - 1)
         self._wheel: list[dict[Client, None]] = [{} for _ in range(period)]
         self._visits_between_pings = max(1, ping_seconds // period)
-        self._silent_ticks = silent_seconds
         self._close_ticks = close_seconds
         self._next_tick: dict[Client, None] = {}
         self._deadlines: dict[Client, int] = {}
@@ -107,19 +111,18 @@ class Clients(Service):
         for part in self._wheel:
             yield from list(part)
 
-    def heartbeat_frame(self) -> bytes:
-        """A heartbeat of this moment."""
-        return websocket_text(self._heartbeat(self._clock.seconds()))
+    def heartbeat(self) -> bytes:
+        """The heartbeat message's document of this moment."""
+        return self._heartbeat(self._clock.seconds())
 
     # What clients tell
 
     def add(self, client: Client) -> None:
         """It is open; it will be visited one period from now."""
-        client.heard_at = self.now
         self._wheel[self.now % len(self._wheel)][client] = None
 
     def closing(self, client: Client) -> None:
-        """Its closing handshake has begun: cut it when that takes too long."""
+        """It has begun to close: cut it when that takes too long."""
         self._deadlines.setdefault(client, self.now + self._close_ticks)
 
     def tell_next_tick(self, client: Client) -> None:
@@ -173,7 +176,7 @@ class Clients(Service):
         try:
             self._visit_some()
         except Exception:
-            log.failure("Visiting the WebSocket clients failed.")
+            log.failure("Visiting the clients failed.")
 
     def _visit_some(self) -> None:
         self.now += 1
@@ -186,22 +189,23 @@ class Clients(Service):
                 client.cut()
         heartbeats = self._due_heartbeats()
         for client in list(self._wheel[self.now % len(self._wheel)]):
-            if self.now - client.heard_at >= self._silent_ticks:
-                self.silent_dropped += 1
-                client.drop_silent()
-                continue
             client.visits += 1
             client.visit(
-                heartbeats.get(client.stream), client.visits % self._visits_between_pings == 0
+                heartbeats.get((client.stream, client.wire)),
+                client.visits % self._visits_between_pings == 0,
             )
 
-    def _due_heartbeats(self) -> dict[Stream, bytes]:
-        """A frame for each stream that had no data since the last tick.
+    def _due_heartbeats(self) -> dict[tuple[Stream | None, Wire], bytes]:
+        """A frame for each stream and wire that had no data since the last tick.
 
         Older data would not do: by the next visit it would be more than a period old.
         """
         now = self._clock.seconds()
-        quiet = [s for s in self.hub.streams if now - self.hub.fed_at(s, WEBSOCKET) > TICK_SECONDS]
-        if not quiet:
-            return {}
-        return dict.fromkeys(quiet, self.heartbeat_frame())
+        document = b""
+        frames: dict[tuple[Stream | None, Wire], bytes] = {}
+        for channel in self.hub.channels():
+            frame = channel.wire.heartbeat
+            if frame is not None and now - channel.fed_at > TICK_SECONDS:
+                document = document or self.heartbeat()
+                frames[channel.stream, channel.wire] = frame(document)
+        return frames

@@ -23,6 +23,7 @@ from certstream_tx.framing import (
     OPCODE_PONG,
     WEBSOCKET,
     websocket_control,
+    websocket_text,
 )
 from certstream_tx.hub import Stream
 from certstream_tx.serve.answers import error_document
@@ -93,8 +94,10 @@ class StreamProtocol(WebSocketServerProtocol):
 
     factory: "StreamFactory"
     writer: Writer
+    wire = WEBSOCKET
     stream: Stream
     heard_at = 0
+    """the clients' tick at which something was last received"""
     visits = 0
 
     _greeted = False
@@ -119,7 +122,7 @@ class StreamProtocol(WebSocketServerProtocol):
         self.stream = self.factory.stream
         clients.add(self)
         self._greeted = True
-        self.writer.send(_HEARTBEAT, clients.heartbeat_frame())
+        self.writer.send(_HEARTBEAT, websocket_text(clients.heartbeat()))
         self.writer.send(OPCODE_PING, websocket_control(OPCODE_PING))
         self.writer.attach(clients.hub.subscribe(self.stream, WEBSOCKET, self.writer))
         self.writer.open()
@@ -238,17 +241,18 @@ class StreamProtocol(WebSocketServerProtocol):
             self.writer.resume_reading()
 
     def visit(self, heartbeat: bytes | None, ping: bool) -> None:
-        """Send what is due."""
+        """Send what is due, or close: nothing was heard for too long, not even a pong."""
         if self.state != WebSocketProtocol.STATE_OPEN:
+            return
+        clients = self.factory.clients
+        if clients.now - self.heard_at >= clients.silent_seconds:
+            clients.silent_dropped += 1
+            self.fail(CLOSE_POLICY_VIOLATION, "no answer to pings")
             return
         if heartbeat is not None:
             self.writer.send(_HEARTBEAT, heartbeat)
         if ping:
             self.writer.send(OPCODE_PING, websocket_control(OPCODE_PING))
-
-    def drop_silent(self) -> None:
-        """Nothing was heard, not even a pong."""
-        self.fail(CLOSE_POLICY_VIOLATION, "no answer to pings")
 
     def leave(self, code: int, reason: str) -> None:
         """Begin the closing handshake, unless one has begun."""

@@ -1,6 +1,6 @@
 """The shared clock: heartbeats in time, pings, and who is dropped."""
 
-from certstream_tx.framing import OPCODE_CLOSE, OPCODE_PING, OPCODE_TEXT
+from certstream_tx.framing import OPCODE_CLOSE, OPCODE_PING, OPCODE_TEXT, WEBSOCKET
 from certstream_tx.hub import Stream
 from certstream_tx.serve.clients import Clients
 from tests.hub.messages import Numbered
@@ -128,13 +128,12 @@ class PingTests(HouseTestCase):
         visits: list[bool] = []
 
         class Counted:
+            wire = WEBSOCKET
             stream = Stream.LITE
-            heard_at = 0
             visits = 0
 
             def visit(self, heartbeat: bytes | None, ping: bool) -> None:
                 visits.append(ping)
-                self.heard_at = clients.now
 
         clients.add(Counted())  # type: ignore[arg-type]
         for _ in range(5):
@@ -145,8 +144,8 @@ class PingTests(HouseTestCase):
         """An error in one tick is told and does not stop the clock."""
 
         class Broken:
+            wire = WEBSOCKET
             stream = Stream.LITE
-            heard_at = 0
             visits = 0
 
             def visit(self, heartbeat: bytes | None, ping: bool) -> None:
