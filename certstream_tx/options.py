@@ -46,7 +46,7 @@ class Options(usage.Options):
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         usage.Options.__init__(self)
-        self._environment = os.environ if environment is None else environment
+        self.environment = os.environ if environment is None else environment
         self._listen: list[str] = []
 
     def opt_listen(self, endpoint: str) -> None:
@@ -81,7 +81,7 @@ class Options(usage.Options):
         }
         try:
             self.demo_rate = _rate(self["demo-rate"])
-            loaded = load(command_line, self._environment, read_file=_read_file)
+            loaded = load(command_line, self.environment, read_file=_read_file)
         except ConfigError as error:
             raise SystemExit("\n".join(f"certstream: {line}" for line in error.problems)) from error
         self.config = loaded.config

@@ -30,6 +30,7 @@ from certstream_tx.ingest.settings import PollSettings
 from certstream_tx.ingest.static import StaticClient
 from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
+from certstream_tx.readiness import Readiness
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.exposition import Exposition
 from certstream_tx.serve.invitation import Invitation
@@ -125,12 +126,14 @@ class _Composition:
 
         self.server = Server(
             reactor,
-            parts,
+            [*parts, readiness],
             [
+        readiness = Readiness(options.environment, reactor)
                 *[(f"port {port.description}", port.stopService) for port in ports],
                 ("log lists", lambda: None if options["demo"] else lists.stopService()),
                 ("pollers", followed.stopService),
                 ("demonstration", demonstration.stopService),
+                ("readiness", readiness.stopService),
                 ("flush", self.hub.flush),
                 ("positions", positions.stopService),
                 ("clients", self.clients.stopService),

@@ -25,6 +25,9 @@ LAYER = {
     "options": TOP,
     "server": TOP,
     "demonstration": TOP,
+    "readiness": TOP,
+    "log_output": TOP,
+    "command_line": TOP,
     "tap": TOP,
 }
 PURE_MAY_IMPORT = {"cryptography", "msgspec", "yaml"}
