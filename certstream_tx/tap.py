@@ -124,16 +124,16 @@ class _Composition:
                     OfflineFallback(reactor, self.any_log_answered, followed, demonstration)
                 )
 
+        readiness = Readiness(options.environment, reactor)
         self.server = Server(
             reactor,
             [*parts, readiness],
             [
-        readiness = Readiness(options.environment, reactor)
+                ("readiness", readiness.stopService),
                 *[(f"port {port.description}", port.stopService) for port in ports],
                 ("log lists", lambda: None if options["demo"] else lists.stopService()),
                 ("pollers", followed.stopService),
                 ("demonstration", demonstration.stopService),
-                ("readiness", readiness.stopService),
                 ("flush", self.hub.flush),
                 ("positions", positions.stopService),
                 ("clients", self.clients.stopService),
