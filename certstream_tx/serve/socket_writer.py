@@ -67,6 +67,11 @@ class SocketWriter(Writer):
             self._block()
         return taken
 
+    def probe(self) -> None:
+        """Wait until the socket is writable, or broken."""
+        if not self._blocked:
+            self._block()
+
     def _put(self, data: bytes | memoryview) -> int:
         try:
             return self._socket_send(data)

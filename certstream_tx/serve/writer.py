@@ -132,6 +132,10 @@ class Writer:
         self._leave()
         self._drop()
 
+    def probe(self) -> None:
+        """See whether the connection is still there, if nothing else would tell: a socket that is
+        neither read from nor written to says nothing."""
+
     def pause_reading(self) -> None:
         """Take no more from the client for now."""
         self._transport.pauseProducing()

@@ -1,0 +1,108 @@
+"""Server-sent events: ``/sse?stream=``.
+
+The answer's end is the connection's end (RFC 9112 section 6.3): no length, and no chunked coding
+either. HTTP/1.0 has none, and the size in front of each chunk would make other bytes of what all
+clients share. What it is good for, telling an end from a break, an event stream has no need of: a
+client throws away an event that is cut, and connects again after an end as after a break.
+EventSource, curl and proxies read such an answer as it comes.
+"""
+
+from typing import Any, Final
+
+from twisted.internet.protocol import Protocol
+from twisted.web.http import NOT_FOUND, SERVICE_UNAVAILABLE
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request
+
+from certstream_tx.framing import SSE, SSE_RETRY
+from certstream_tx.hub import Stream
+from certstream_tx.serve import tcp_options
+from certstream_tx.serve.answers import SERVER, Node, Nothing, error
+from certstream_tx.serve.clients import Clients
+from certstream_tx.serve.connection import writer_for
+from certstream_tx.serve.passive import PassiveClient
+from certstream_tx.serve.takeover import take_over
+
+STREAMS: Final = {
+    b"full": Stream.FULL,
+    b"lite": Stream.LITE,
+    b"domains": Stream.DOMAINS_ONLY,
+    b"domains-only": Stream.DOMAINS_ONLY,
+}
+"""by the name in the query; every other name, and none, is the lite stream's"""
+
+_HEADERS: Final = (
+    (b"Server", SERVER),
+    (b"Content-Type", b"text/event-stream"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"X-Accel-Buffering", b"no"),  # nginx would wait for a buffer to fill
+    (b"Connection", b"close"),
+)
+
+
+class EventStream(PassiveClient, Protocol):
+    """One client of one stream, from the end of its request on."""
+
+    wire = SSE
+
+    def __init__(self, clients: Clients) -> None:
+        self.clients = clients
+
+    def makeConnection(self, transport: Any) -> None:
+        """Put the writer between this and the transport."""
+        self.writer = writer_for(transport)
+        tcp_options.prepare(transport)
+        super().makeConnection(self.writer)
+
+    def begin(self, head: bytes, stream: Stream) -> None:
+        """Answer, and subscribe."""
+        self.clients.add(self)
+        self.writer.write(head + SSE_RETRY)
+        self.subscribe(stream)
+
+    def dataReceived(self, data: bytes) -> None:
+        """There is no second request to a connection whose answer has no end."""
+        self.ignore(data)
+
+
+class EventStreamNode(Node):
+    """``/sse``."""
+
+    cors = True
+
+    def __init__(self, clients: Clients) -> None:
+        super().__init__()
+        self._clients = clients
+
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        """The same with a slash behind it."""
+        return self if path == b"" and not request.postpath else Nothing()
+
+    def get(self, request: Request) -> bytes | int:
+        """Answer with the head, and with the stream unless only the head is asked for."""
+        asked: bytes = (request.args or {}).get(b"stream", [b""])[0]
+        stream = STREAMS.get(asked, Stream.LITE)
+        if stream not in self._clients.hub.streams:
+            return error(request, NOT_FOUND)
+        if self._clients.stopping:
+            return error(request, SERVICE_UNAVAILABLE)
+        for name, value in _HEADERS:
+            request.setHeader(name, value)
+        if request.method == b"HEAD":
+            request.channel.persistent = False
+            request.write(b"")
+            request.finish()
+            return NOT_DONE_YET
+        client = EventStream(self._clients)
+        head = _head(request)
+        take_over(request, client)
+        client.begin(head, stream)
+        return NOT_DONE_YET
+
+
+def _head(request: Request) -> bytes:
+    """The answer's head, with the headers that were set so far."""
+    lines = [request.clientproto + b" 200 OK"]
+    for name, values in request.responseHeaders.getAllRawHeaders():
+        lines += [name + b": " + value for value in values]
+    return b"\r\n".join([*lines, b"", b""])
