@@ -35,11 +35,13 @@ from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.exposition import Exposition
 from certstream_tx.serve.invitation import Invitation
 from certstream_tx.serve.listening import ListenError, Listening
+from certstream_tx.serve.descriptors import Descriptors
 from certstream_tx.serve.metrics import Sources
 from certstream_tx.serve.site import Surface, make_site
 from certstream_tx.server import Server
 from certstream_tx.stats import LogStats
 
+from certstream_tx.serve.tls_files import TLSFiles
 __all__ = ["Options", "makeService"]
 
 log = logger("certstream_tx")
@@ -99,11 +101,13 @@ class _Composition:
         self.all_followed = (followed, demo_followed)
 
         ports = self.ports()
-        parts: list[IService] = [*ports, Invitation(ports), self.clients, files, positions]
+        parts: list[IService] = [Descriptors(), *ports, Invitation(ports)]
+        parts += [self.clients, files, positions, *([self.tls] if self.tls else ())]
         if options["demo"]:
             parts.append(demonstration)
         else:
             if config.ct_log.contact is None and config.ct_log.user_agent is None:
+        self.tls = _tls_files(config, reactor)
                 log.info(
                     "Set ct_log.contact to an address of yours: some log operators serve readers"
                     " that they cannot reach slowly, or not at all"
@@ -160,7 +164,9 @@ class _Composition:
                 example_json=protocols.example_json,
             ),
         )
-        return [Listening(each, site, self.reactor) for each in self.config.http_endpoints]
+        # Endpoint strings bring their own TLS.
+        tls = None if self.config.listen else self.tls
+        return [Listening(each, site, self.reactor, tls) for each in self.config.http_endpoints]
 
     def current_stats(self) -> list[LogStats]:
         """Those of the logs that are followed now."""
@@ -222,6 +228,14 @@ def _streams(config: Config) -> list[Stream]:
         Stream.DOMAINS_ONLY: switches.domains_only,
     }
     return [stream for stream, on in chosen.items() if on]
+
+def _tls_files(config: Config, reactor: Any) -> TLSFiles | None:
+    if config.tls_cert is None or config.tls_key is None:
+        return None
+    if config.listen:
+        log.warn("tls_cert and tls_key are for port: they change nothing about listen")
+    return TLSFiles(config.tls_cert, config.tls_key, reactor)
+
 
 
 def _poll_settings(config: Config, url: str) -> PollSettings:

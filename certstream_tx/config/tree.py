@@ -54,11 +54,11 @@ class Config:
     tls_cert: str | None = setting(
         Nullable(Path()),
         None,
-        "certificate chain (PEM file) for `host` and `port`",
-        support=Support.REFUSED,
+        "certificate chain (PEM file): TLS on `port` and `protocols.tcp_port`, not on endpoint "
+        "strings, which name files of their own; read again when it changes",
     )
     tls_key: str | None = setting(
-        Nullable(Path()), None, "its private key (PEM file)", support=Support.REFUSED
+        Nullable(Path()), None, "its private key (PEM file, no password); read again as well"
     )
     log_level: str = setting(
         Choice("debug", "info", "warn", "error", synonyms={"trace": "debug", "warning": "warn"}),

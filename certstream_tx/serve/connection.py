@@ -1,10 +1,13 @@
 """Which writer a connection gets."""
 
+from typing import cast
+
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.tcp import Connection
+from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper
 
 from certstream_tx.serve.buffered_writer import BufferedWriter
-from certstream_tx.serve.socket_writer import SocketWriter
+from certstream_tx.serve.socket_writer import SocketTransport, SocketWriter
 from certstream_tx.serve.writer import ClientTransport, Writer
 
 
@@ -14,6 +17,10 @@ def writer_for(transport: ClientTransport) -> Writer:
     Never chosen by what attributes a transport has: wrappers pass unknown ones on to the socket's
     transport below them, and plaintext would go out beside the ciphertext.
     """
-    if isinstance(transport, Connection) and not ISSLTransport.providedBy(transport):
-        return SocketWriter(transport, transport.getHandle().send)
+    below: object = transport
+    if isinstance(transport, HAProxyProtocolWrapper):
+        # It reads the line that comes before everything, and passes on what is written as it is.
+        below = transport.transport
+    if isinstance(below, Connection) and not ISSLTransport.providedBy(below):
+        return SocketWriter(cast(SocketTransport, transport), below.getHandle().send)
     return BufferedWriter(transport)

@@ -1,5 +1,6 @@
 """One listening port, described by an endpoint string, that exists or ends the program."""
 
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
@@ -7,12 +8,25 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from certstream_tx.events import logger
 
 log = logger("certstream_tx.serve")
+
+BACKLOG = 1024
+"""connections that wait to be accepted, where the endpoint string does not say: Twisted's own 50
+are too few for clients that all come back at once"""
+
+_WITH_BACKLOG = ("tcp:", "tcp6:", "ssl:", "tls:", "unix:", "haproxy:")
+"""kinds of endpoints that take one (what `haproxy` wraps may not: then it is left out)"""
 
 
 class ListenError(Exception):
@@ -26,13 +40,23 @@ class Listening(Service):
     traceback; and it does not tell which port it got where any free one was asked for.
     """
 
-    def __init__(self, description: str, factory: IProtocolFactory, reactor: Any) -> None:
-        """Raises ListenError when the endpoint string means nothing."""
+    def __init__(
+        self,
+        description: str,
+        factory: IProtocolFactory,
+        reactor: Any,
+        tls: IOpenSSLServerConnectionCreator | None = None,
+    ) -> None:
+        """With ``tls``, that is spoken on it. Raises ListenError when the string means nothing."""
         self.description = description
+        kind = description.removeprefix("haproxy:")
+        self._secure = tls is not None or kind.startswith(("ssl:", "tls:"))
+        if tls is not None:
+            factory = TLSMemoryBIOFactory(tls, False, factory, clock=reactor)
         self._factory = factory
         self._port: IListeningPort | None = None
         try:
-            self._endpoint = serverFromString(reactor, description)
+            self._endpoint = _endpoint(reactor, description)
         except Exception as error:  # each kind of endpoint has errors of its own
             raise ListenError(f"cannot listen on {description}: {_reason(error)}") from error
 
@@ -42,7 +66,7 @@ class Listening(Service):
         if self._port is None:
             return ""
         host = self._port.getHost()
-        scheme = "https" if self.description.startswith(("ssl:", "tls:")) else "http"
+        scheme = "https" if self._secure else "http"
         if isinstance(host, IPv4Address):
             return f"{scheme}://{host.host}:{host.port}/"
         if isinstance(host, IPv6Address):
@@ -78,6 +102,19 @@ class Listening(Service):
         super().stopService()
         port, self._port = self._port, None
         return None if port is None else port.stopListening()
+
+
+def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
+    """The endpoint, with a backlog that is long enough. Raises whatever its kind raises."""
+    if description.startswith(_WITH_BACKLOG) and ":backlog=" not in description:
+        # It may have one by position, or none at all, or be wrong: then it says so itself below.
+        with suppress(Exception):
+            longer: IStreamServerEndpoint = serverFromString(
+                reactor, f"{description}:backlog={BACKLOG}"
+            )
+            return longer
+    endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    return endpoint
 
 
 def _reason(error: BaseException) -> str:

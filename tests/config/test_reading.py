@@ -409,7 +409,6 @@ class SupportTests(LoadTestCase):
                 "protocols.tcp",
                 "protocols.api",
             ],
-            "tls_cert: a\ntls_key: b": ["tls_cert", "tls_key"],
             "dedup: {enabled: true}": ["dedup.enabled"],
             "hot_reload: {enabled: true}": ["hot_reload.enabled"],
             "additional_log_lists: ['http://a']": ["additional_log_lists"],

@@ -35,10 +35,12 @@ class ServerProcess:
         directory: str | None = None,
         listen: str | None = LOCAL,
         plugin: Sequence[str] = ("certstream",),
+        pass_fds: Sequence[int] = (),
     ) -> None:
         listening = ("--listen", listen) if listen is not None else ()
         self.command = [*launcher, *plugin, *listening, *options]
         self._environment = environment or clean_environment()
+        self._pass_fds = pass_fds
         self._own_directory = None if directory else tempfile.TemporaryDirectory()
         self.directory = directory or self._own_directory.name  # type: ignore[union-attr]
         self.output = ""
@@ -53,6 +55,7 @@ class ServerProcess:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            pass_fds=self._pass_fds,
         )
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)

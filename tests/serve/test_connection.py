@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides
 
 from certstream_tx.framing import OPCODE_PING, OPCODE_TEXT, websocket_control
-from certstream_tx.hub.broadcast import CHUNK_BYTES
+from certstream_tx.hub.channel import CHUNK_BYTES
 from certstream_tx.serve.buffered_writer import BufferedWriter
 from certstream_tx.serve.connection import writer_for
 from certstream_tx.serve.socket_writer import SocketWriter
@@ -54,8 +54,9 @@ class ChoiceTests(SynchronousTestCase):
         self.assertIsInstance(writer_for(connection), BufferedWriter)
 
     def test_wrappers(self) -> None:
-        """TLS and PROXY protocol wrap a transport whose attributes they pass on; they are written
-        to, not what they wrap."""
+        """TLS wraps a transport whose attributes it passes on, and is written to, not what it
+        wraps; the PROXY protocol only reads, so the socket below it is written to, unless TLS is
+        between."""
         made: list[Protocol] = []
 
         class Made(Protocol):
@@ -63,9 +64,12 @@ class ChoiceTests(SynchronousTestCase):
                 made.append(self)
 
         inner = Factory.forProtocol(Made)
-        for factory in (
-            TLSMemoryBIOFactory(server_options(), False, inner),
-            HAProxyWrappingFactory(inner),
+        options = server_options()
+        for factory, writer in (
+            (TLSMemoryBIOFactory(options, False, inner), BufferedWriter),
+            (TLSMemoryBIOFactory(options, False, HAProxyWrappingFactory(inner)), BufferedWriter),
+            (HAProxyWrappingFactory(TLSMemoryBIOFactory(options, False, inner)), BufferedWriter),
+            (HAProxyWrappingFactory(inner), SocketWriter),
         ):
             connection = self.connection()
             protocol = factory.buildProtocol(None)  # type: ignore[arg-type]
@@ -74,7 +78,7 @@ class ChoiceTests(SynchronousTestCase):
             protocol.makeConnection(connection)
             transport = made.pop().transport
             self.assertTrue(hasattr(transport, "getHandle"))
-            self.assertIsInstance(writer_for(transport), BufferedWriter)  # type: ignore[arg-type]
+            self.assertIsInstance(writer_for(transport), writer)  # type: ignore[arg-type]
 
 
 class TLSVisitor:

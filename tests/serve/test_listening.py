@@ -2,14 +2,18 @@
 
 import socket
 import tempfile
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import TestCase
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from certstream_tx.serve.listening import ListenError, Listening
+from certstream_tx.serve.listening import BACKLOG, ListenError, Listening
+from tests.serve.certificates import self_signed, server_options
 
 
 class ListeningTests(TestCase):
@@ -25,6 +29,13 @@ class ListeningTests(TestCase):
         service = self.listening("tcp:0:interface=127.0.0.1")
         service.startService()
         self.assertRegex(service.address, r"^http://127\.0\.0\.1:[1-9]\d*/$")
+
+    def test_tls_is_told(self) -> None:
+        """The URL says how it is spoken to."""
+        service = Listening("tcp:0:interface=127.0.0.1", Factory(), reactor, server_options())
+        self.addCleanup(service.stopService)
+        service.startService()
+        self.assertRegex(service.address, r"^https://127\.0\.0\.1:")
 
     def test_binds_once(self) -> None:
         """What was bound with privileges is not bound again."""
@@ -75,3 +86,49 @@ class ListeningTests(TestCase):
 
         checked: Deferred[None] = done.addCallback(refused)
         return checked
+
+
+class EndpointTests(SynchronousTestCase):
+    """What the endpoint string becomes."""
+
+    def bound(self, description: str, **options: Any) -> MemoryReactorClock:
+        memory = MemoryReactorClock()
+        Listening(description, Factory(), memory, **options).startService()
+        return memory
+
+    def test_backlog(self) -> None:
+        """Long, unless the string says another."""
+        for description, backlog in (
+            ("tcp:80", BACKLOG),
+            ("tcp6:80", BACKLOG),
+            ("haproxy:tcp:80:interface=127.0.0.1", BACKLOG),
+            ("tcp:80:backlog=7", 7),
+            ("tcp:80:127.0.0.1:7", 7),
+            ("haproxy:tcp:80:backlog=7", 7),
+        ):
+            self.assertEqual(self.bound(description).tcpServers[0][2], backlog, description)
+        self.assertEqual(self.bound("unix:/run/a").unixServers[0][2], BACKLOG)
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        pem = f"{folder.name}/a.pem"
+        with open(pem, "wb") as file:
+            file.write(self_signed())
+        self.assertEqual(self.bound(f"ssl:80:privateKey={pem}").sslServers[0][3], BACKLOG)
+        self.assertEqual(self.bound(f"tls:{folder.name}:port=80").tcpServers[0][2], BACKLOG)
+
+    def test_error_names_what_was_given(self) -> None:
+        """Not what was made of it."""
+        with self.assertRaises(ListenError) as refused:
+            Listening("tcp:80:a:b:c", Factory(), MemoryReactorClock())
+        self.assertNotIn("backlog=", str(refused.exception))
+
+    def test_tls(self) -> None:
+        """TLS from files is put in front of what listens on a plain port."""
+        memory = self.bound("tcp:443", tls=server_options())
+        self.assertIsInstance(memory.tcpServers[0][1], TLSMemoryBIOFactory)
+        self.assertNotIsInstance(self.bound("tcp:443").tcpServers[0][1], TLSMemoryBIOFactory)
+
+    def test_haproxy(self) -> None:
+        """The PROXY protocol is read before anything else."""
+        factory = self.bound("haproxy:tcp:80").tcpServers[0][1]
+        self.assertIsInstance(factory, HAProxyWrappingFactory)
