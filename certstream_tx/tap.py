@@ -32,16 +32,16 @@ from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
 from certstream_tx.readiness import Readiness
 from certstream_tx.serve.clients import Clients
+from certstream_tx.serve.descriptors import Descriptors
 from certstream_tx.serve.exposition import Exposition
 from certstream_tx.serve.invitation import Invitation
 from certstream_tx.serve.listening import ListenError, Listening
-from certstream_tx.serve.descriptors import Descriptors
 from certstream_tx.serve.metrics import Sources
 from certstream_tx.serve.site import Surface, make_site
+from certstream_tx.serve.tls_files import TLSFiles
 from certstream_tx.server import Server
 from certstream_tx.stats import LogStats
 
-from certstream_tx.serve.tls_files import TLSFiles
 __all__ = ["Options", "makeService"]
 
 log = logger("certstream_tx")
@@ -100,6 +100,7 @@ class _Composition:
         demonstration = Demonstration(DemoLogs(reactor, rate=options.demo_rate), demo_followed)
         self.all_followed = (followed, demo_followed)
 
+        self.tls = _tls_files(config, reactor)
         ports = self.ports()
         parts: list[IService] = [Descriptors(), *ports, Invitation(ports)]
         parts += [self.clients, files, positions, *([self.tls] if self.tls else ())]
@@ -107,7 +108,6 @@ class _Composition:
             parts.append(demonstration)
         else:
             if config.ct_log.contact is None and config.ct_log.user_agent is None:
-        self.tls = _tls_files(config, reactor)
                 log.info(
                     "Set ct_log.contact to an address of yours: some log operators serve readers"
                     " that they cannot reach slowly, or not at all"
@@ -220,6 +220,14 @@ class _Composition:
         return self.paces[key]
 
 
+def _tls_files(config: Config, reactor: Any) -> TLSFiles | None:
+    if config.tls_cert is None or config.tls_key is None:
+        return None
+    if config.listen:
+        log.warn("tls_cert and tls_key are for port: they change nothing about listen")
+    return TLSFiles(config.tls_cert, config.tls_key, reactor)
+
+
 def _streams(config: Config) -> list[Stream]:
     switches = config.streams
     chosen = {
@@ -228,14 +236,6 @@ def _streams(config: Config) -> list[Stream]:
         Stream.DOMAINS_ONLY: switches.domains_only,
     }
     return [stream for stream, on in chosen.items() if on]
-
-def _tls_files(config: Config, reactor: Any) -> TLSFiles | None:
-    if config.tls_cert is None or config.tls_key is None:
-        return None
-    if config.listen:
-        log.warn("tls_cert and tls_key are for port: they change nothing about listen")
-    return TLSFiles(config.tls_cert, config.tls_key, reactor)
-
 
 
 def _poll_settings(config: Config, url: str) -> PollSettings:
