@@ -32,6 +32,8 @@ from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
 from certstream_tx.readiness import Readiness
 from certstream_tx.serve.clients import Clients
+from certstream_tx.serve.access.gate import Gate
+from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.descriptors import Descriptors
 from certstream_tx.serve.exposition import Exposition
 from certstream_tx.serve.invitation import Invitation
@@ -84,6 +86,7 @@ class _Composition:
         self.reading = EntryReader(self.hub.publish, reactor)
         self.budget = Budget()
         self.issuers = IssuerCache(reactor)
+        self.gate = Gate(Policy.of(config))
         self.paces: dict[str, Pace] = {}
         self.rng = SystemRandom()
 
@@ -154,12 +157,15 @@ class _Composition:
             self.clients,
             examples=EXAMPLES,
             metrics=Exposition(
-                Sources(self.hub, self.clients, self.current_stats, self.reactor.seconds)
+                Sources(
+                    self.hub, self.clients, self.current_stats, self.reactor.seconds, self.gate
+                )
             ).text,
             ready=self.any_log_answered,
             surface=Surface(
                 websocket=protocols.websocket,
                 metrics=protocols.metrics,
+            gate=self.gate,
                 health=protocols.health,
                 example_json=protocols.example_json,
             ),

@@ -132,14 +132,17 @@ class ConnectionLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
-    """Who may read the streams."""
+    """Who may use the streams and the pages that go with them (see security.md)."""
 
-    enabled: bool = setting(Switch(), False, "only who has a token", support=Support.REFUSED)
+    enabled: bool = setting(Switch(), False, "only who has a token")
     tokens: tuple[Token, ...] = setting(
         ListOf(TokenKind(), "tokens, each a text or `{sha256: hex, name: label}`"), (), "the tokens"
     )
     header_name: str = setting(
-        HeaderName(), "Authorization", "the header that carries one", env=("AUTH_HEADER",)
+        HeaderName(),
+        "Authorization",
+        "the header that carries one, as it is or as `Bearer <token>`",
+        env=("AUTH_HEADER",),
     )
 
 

@@ -62,6 +62,10 @@ class Node(Resource):
     cors = False
     """whether pages of other origins may read it"""
 
+    def is_guarded(self, request: Request) -> bool:
+        """Whether the gate is asked first: for everything that does not say otherwise."""
+        return True
+
     def getChild(self, path: bytes, request: Request) -> Resource:
         """No such path."""
         return Nothing()
@@ -82,7 +86,8 @@ class Node(Resource):
             return error(request, NOT_ALLOWED)
         if self.cors:
             request.setHeader(b"Access-Control-Allow-Methods", _METHODS)
-            request.setHeader(b"Access-Control-Allow-Headers", b"Authorization")
+            # The star stands for every header but this one, and tokens may be in any.
+            request.setHeader(b"Access-Control-Allow-Headers", b"Authorization, *")
         request.setHeader(b"Server", SERVER)
         request.setResponseCode(NO_CONTENT)
         request.finish()
@@ -94,18 +99,52 @@ class Nothing(Node):
 
     isLeaf = True
 
+    def is_guarded(self, request: Request) -> bool:
+        """There is nothing to be guarded."""
+        return False
+
     def render(self, request: Request) -> bytes | int:
         """Not found, whatever the method."""
         return error(request, NOT_FOUND)
 
 
+class Refused(Node):
+    """What somebody gets who is not let in, whatever the path and the method.
+
+    :param cors: whether pages of other origins may read it
+    """
+
+    isLeaf = True
+
+    def __init__(self, status: int, header: tuple[bytes, bytes], *, cors: bool = False) -> None:
+        super().__init__()
+        self._status = status
+        self._header = header
+        self.cors = cors
+
+    def render(self, request: Request) -> bytes | int:
+        """Say why."""
+        request.setHeader(b"Cache-Control", b"no-store")
+        request.setHeader(*self._header)
+        if self.cors:
+            request.setHeader(b"Access-Control-Allow-Origin", b"*")
+        return error(request, self._status)
+
+
 class Page(Node):
     """A document made anew for each request."""
 
-    def __init__(self, document: Callable[[], Document], *, cors: bool = False) -> None:
+    def __init__(
+        self, document: Callable[[], Document], *, cors: bool = False, guarded: bool = True
+    ) -> None:
         super().__init__()
         self._document = document
+        self._guarded = guarded
         self.cors = cors
+
+    def is_guarded(self, request: Request) -> bool:
+        """As it was made."""
+        return self._guarded
 
     def get(self, request: Request) -> bytes | int:
         """The document of this moment."""

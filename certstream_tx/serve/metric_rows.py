@@ -1,13 +1,14 @@
 """Rows of the table of metrics: what a metric is, and how it is read."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
 
 from certstream_tx.hub import Histogram, Hub
+from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.clients import Clients
 from certstream_tx.stats import LogStats
 
@@ -25,6 +26,7 @@ class Sources:
     """every log that is followed"""
     now: Callable[[], float]
     """seconds since the epoch"""
+    gate: Gate = field(default_factory=Gate)
 
 
 @dataclass(frozen=True, slots=True)

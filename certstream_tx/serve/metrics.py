@@ -6,6 +6,7 @@ Where dashboards of certstream servers already use a name, it is that name, to t
 import platform
 
 from certstream_tx import __version__
+from certstream_tx.serve.access_metrics import ACCESS
 from certstream_tx.serve.delivery_metrics import DELIVERY, HISTOGRAMS
 from certstream_tx.serve.log_metrics import LOGS
 from certstream_tx.serve.metric_rows import HistogramRow, MetricRow, Sources
@@ -20,4 +21,4 @@ BUILD = MetricRow(
     ("version", "python"),
 )
 
-METRICS = (*DELIVERY, *LOGS, BUILD)
+METRICS = (*DELIVERY, *ACCESS, *LOGS, BUILD)

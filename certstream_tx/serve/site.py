@@ -16,6 +16,8 @@ from twisted.web.resource import IResource, Resource
 
 from certstream_tx.events import logger
 from certstream_tx.hub import Hub, Stream
+from certstream_tx.serve.access.carried import take_tokens
+from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.answers import (
     JSON,
     TEXT,
@@ -24,6 +26,7 @@ from certstream_tx.serve.answers import (
     Node,
     Nothing,
     Page,
+    Refused,
     answer,
     error,
     error_document,
@@ -112,6 +115,11 @@ class Front(StreamNode):
     def get(self, request: server.Request) -> bytes | int:
         """The page."""
         request.setHeader(b"Content-Security-Policy", self._page.policy)
+    def is_guarded(self, request: server.Request) -> bool:
+        """The stream is, the page is not."""
+        assert isinstance(request, BoundedRequest)
+        return _wants_websocket(request)
+
         for name, value in _PAGE_HEADERS:
             request.setHeader(name, value)
         return answer(request, Document(b"text/html; charset=utf-8", self._page.body))
@@ -143,6 +151,8 @@ class BoundedRequest(server.Request):
     channel: Any
     content: Any
     body_bytes = 0
+    tokens: tuple[bytes, ...] = ()
+    """what it carried that may be one; it is not in the request any more"""
     _refused = False
 
     def gotLength(self, length: int | None) -> None:
@@ -164,7 +174,26 @@ class BoundedRequest(server.Request):
         if not self.path.startswith(b"/"):
             # A server must accept a whole URL, which proxies send (RFC 9112 section 3.2.2).
             self.path = _ABSOLUTE.sub(b"/", self.path)
+        self.tokens = take_tokens(self, self.channel.site.gate.policy.header_name)
         super().process()
+
+    def render(self, resrc: IResource) -> None:
+        """Answer, if the gate lets it through."""
+        super().render(self._judged(resrc))
+
+    def _judged(self, resource: IResource) -> IResource:
+        """The resource, or what stands in its place for who is not let in.
+
+        A browser asks by OPTIONS whether it may send a token, and cannot send one with that.
+        """
+        cors = isinstance(resource, Node) and resource.cors
+        if self.method == b"OPTIONS" and isinstance(resource, Node):
+            return resource
+        if isinstance(resource, Node) and not resource.is_guarded(self):
+            return resource
+        gate: Gate = self.channel.site.gate
+        refusal = gate.refuses(self.tokens)
+        return resource if refusal is None else Refused(*refusal, cors=cors)
 
     def processingFailed(self, reason: Failure) -> Failure:
         """A mistake of ours: into the log, not to the client."""
@@ -224,7 +253,8 @@ class CertstreamSite(server.Site):
     protocol = BoundedChannel  # type: ignore[assignment]
     noisy = False
 
-    def __init__(self, root: IResource, reactor: IReactorTime) -> None:
+    def __init__(self, root: IResource, reactor: IReactorTime, gate: Gate) -> None:
+        self.gate = gate
         super().__init__(
             root,
             requestFactory=BoundedRequest,
@@ -255,6 +285,7 @@ def make_site(
     examples: Mapping[str, bytes],
     metrics: Callable[[], bytes],
     ready: Callable[[], bool],
+    gate: Gate | None = None,
     surface: Surface | None = None,
 ) -> CertstreamSite:
     """The site of one server.
@@ -264,6 +295,7 @@ def make_site(
     :param examples: built-in message by name of the stream, before there is a real one
     :param metrics: the text of ``/metrics``
     :param ready: whether the server listens and a log has answered
+    :param gate: who is let in; everybody when there is none
     """
     surface = surface or Surface()
     sockets: dict[Stream, WebSocketResource | None] = {
@@ -281,15 +313,14 @@ def make_site(
         for stream in hub.streams:
             nodes[stream].putChild(b"example.json", _example_page(hub, stream, examples))
     if surface.health:
-        root.putChild(b"health", Page(lambda: Document(TEXT, b"OK")))
-        root.putChild(b"ready", Page(lambda: _readiness(ready())))
+        root.putChild(b"health", Page(lambda: Document(TEXT, b"OK"), guarded=False))
     if surface.metrics:
-        root.putChild(b"metrics", Page(lambda: Document(METRICS_TEXT, metrics())))
-    return CertstreamSite(root, reactor)
+        root.putChild(b"metrics", Page(lambda: Document(METRICS_TEXT, metrics()), guarded=False))
+    return CertstreamSite(root, reactor, gate or Gate())
 
 
 def _example_page(hub: Hub, stream: Stream, examples: Mapping[str, bytes]) -> Page:
-    return Page(lambda: example(hub, stream, examples), cors=True)
+    return Page(lambda: example(hub, stream, examples), cors=True, guarded=False)
 
 
 def _readiness(ready: bool) -> Document:

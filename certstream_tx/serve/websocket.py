@@ -9,6 +9,7 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
+from autobahn.websocket.types import ConnectionRequest
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -26,6 +27,7 @@ from certstream_tx.framing import (
     websocket_text,
 )
 from certstream_tx.hub import Stream
+from certstream_tx.serve.access.tokens import SUBPROTOCOL
 from certstream_tx.serve.answers import error_document
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.connection import writer_for
@@ -114,6 +116,13 @@ class StreamProtocol(WebSocketServerProtocol):
         """Put the writer between autobahn and the transport."""
         self.writer = writer_for(transport)
         super().makeConnection(self.writer)
+
+    def onConnect(self, request: ConnectionRequest) -> str | None:
+        """Choose the subprotocol that stands for no change, where it is offered.
+
+        A browser that offers some, because it has a token beside it, fails unless one is chosen.
+        """
+        return SUBPROTOCOL if SUBPROTOCOL in request.protocols else None
 
     def onOpen(self) -> None:
         """The handshake's answer is written: greet, and subscribe."""

@@ -401,7 +401,6 @@ class SupportTests(LoadTestCase):
     def test_refused(self) -> None:
         """Where ignoring would do harm."""
         for yaml, keys in {
-            "auth: {enabled: true, tokens: [a]}": ["auth.enabled"],
             "rate_limit: {enabled: true}": ["rate_limit.enabled"],
             "connection_limit: {enabled: true}": ["connection_limit.enabled"],
             "protocols: {sse: true, tcp: true, api: true}": [

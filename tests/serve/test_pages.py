@@ -6,10 +6,12 @@ import shutil
 import subprocess
 from base64 import b64encode
 from hashlib import sha256
+from typing import Any
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from certstream_tx.serve.access.tokens import in_subprotocols
 from certstream_tx.serve.pages import landing_page
 from tests.serve.test_websocket import HouseTestCase
 
@@ -37,7 +39,9 @@ globalThis.document = { hidden: false, querySelectorAll: () => [], getElementByI
   createElement: (name) => element(name), addEventListener() {} };
 globalThis.location = { protocol: "http:", host: "server.example:8080" };
 let socket, paint;
-globalThis.WebSocket = class { constructor(url) { this.url = url; socket = this; } close() {} };
+globalThis.WebSocket = class {
+  constructor(url, protocols) { this.url = url; this.protocols = protocols; socket = this; }
+  close() {} };
 globalThis.setInterval = (f) => { paint = f; return 1; };
 globalThis.clearInterval = () => {};
 """
@@ -102,20 +106,36 @@ class PolicyTests(HouseTestCase):
 
 
 class ScriptTests(SynchronousTestCase):
-    """What the script does with what certificates say."""
+    """What the script does with what certificates say, and with what its address says."""
 
-    def test_hostile_names(self) -> None:
-        """Whatever a certificate contains becomes text of a bounded length, without characters
-        that hide or reorder; broken messages are passed over; the table stays short."""
+    def run_page(self, before: str, after: str) -> Any:
+        """What ``after`` prints, in a browser of which ``before`` changes something."""
         if NODE is None:
             raise SkipTest("node is not installed")
         body = landing_page().body.decode("utf-8")
         (script,) = re.findall(r"<script>(.*?)</script>", body, re.DOTALL)
         done = subprocess.run(
-            [NODE, "-e", BROWSER + script + DRIVE], capture_output=True, text=True, timeout=20
+            [NODE, "-e", BROWSER + before + script + after],
+            capture_output=True,
+            text=True,
+            timeout=20,
         )
         self.assertEqual(done.returncode, 0, done.stderr)
-        result = json.loads(done.stdout)
+        return json.loads(done.stdout)
+
+    def test_token(self) -> None:
+        """A token in the page's address goes on as a subprotocol that the server reads."""
+        token = "a+b/c?d>>>~~~ÿ"
+        before = f"location.search = '?token=' + encodeURIComponent({json.dumps(token)});"
+        offered = self.run_page(before, "console.log(JSON.stringify(socket.protocols));")
+        read = in_subprotocols([", ".join(offered).encode("ascii")])
+        self.assertEqual(read.token, token.encode("latin-1"))
+        self.assertEqual(read.rest, (b"certstream",))
+
+    def test_hostile_names(self) -> None:
+        """Whatever a certificate contains becomes text of a bounded length, without characters
+        that hide or reorder; broken messages are passed over; the table stays short."""
+        result = self.run_page("", DRIVE)
         self.assertEqual(result["url"], "ws://server.example:8080/")
         self.assertEqual(result["rows"], 16)
         made = result["made"]

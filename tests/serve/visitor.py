@@ -9,6 +9,8 @@ from twisted.python.failure import Failure
 
 from certstream_tx.framing import OPCODE_PING, OPCODE_TEXT
 from certstream_tx.hub import Hub, Stream
+from certstream_tx.serve.access.gate import Gate
+from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.site import CertstreamSite, Surface, make_site
 from tests.serve.memory import Kernel, MemoryTransport, frames_of
@@ -37,6 +39,7 @@ class House:
         streams: Iterable[Stream] = tuple(Stream),
         surface: Surface | None = None,
         ring_messages: int = 1000,
+        policy: Policy | None = None,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
@@ -47,6 +50,7 @@ class House:
             heartbeat=lambda now: b'{"message_type":"heartbeat","timestamp":%d}' % now,
         )
         self.clients.startService()
+        self.gate = Gate(policy)
         self.ready = False
         self.metrics = lambda: b"# metrics\n"
         self.site: CertstreamSite = make_site(
@@ -56,6 +60,7 @@ class House:
             examples=EXAMPLES,
             metrics=lambda: self.metrics(),
             ready=lambda: self.ready,
+            gate=self.gate,
             surface=surface,
         )
         self.visitors: list[Visitor] = []

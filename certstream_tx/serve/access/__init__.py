@@ -1,0 +1,1 @@
+"""Who may use the data surface, and how much of it."""
