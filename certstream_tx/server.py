@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import ILogObserver
+from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from certstream_tx.events import logger
@@ -32,6 +34,9 @@ class Server(MultiService):
     bounded in time; a part that none of them stops is stopped at the end.
     """
 
+    log_observer: ILogObserver | None = None
+    """for the application that the server becomes a part of"""
+
     def __init__(
         self,
         clock: IReactorTime,
@@ -44,6 +49,13 @@ class Server(MultiService):
         self._stops = stops
         for part in parts:
             part.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Become a part of ``parent``; an application that has no observer of its own gets ours."""
+        ours = self.log_observer
+        if ours is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, parent.getComponent(ILogObserver, ours))
+        MultiService.setServiceParent(self, parent)
 
     def privilegedStartService(self) -> None:
         """Bind ports, with whatever rights the process still has. Not called by ``twist``."""
@@ -101,7 +113,9 @@ class Server(MultiService):
                 log.failure("while stopping {name}", name=name)
         self.running = 0
         remaining = [part.stopService() for part in self if part.running]
-        await gatherResults([each for each in remaining if each is not None])
+        rest = gatherResults([each for each in remaining if each is not None])
+        if not await self._ends_in_time(rest):
+            log.warn("Not stopped within {time} s: the rest", time=STEP_TIMEOUT)
 
 
 def _print_one_line(

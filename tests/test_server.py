@@ -78,6 +78,17 @@ class ServerTests(SynchronousTestCase):
         self.assertIn("part stops", self.happened)
         stubborn.callback(None)
 
+    def test_a_part_that_never_ends(self) -> None:
+        """Nor is it waited for without limit when no step is about it."""
+        part = Part("part", self.happened)
+        part.stopService = Deferred  # type: ignore[assignment]
+        server = Server(self.clock, [part], [])
+        server.startService()
+        done = server.stopService()
+        self.assertNoResult(done)
+        self.clock.advance(STEP_TIMEOUT)
+        self.successResultOf(done)
+
     def test_a_step_that_fails(self) -> None:
         """It is logged, and the next steps come all the same."""
 
