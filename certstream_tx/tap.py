@@ -31,9 +31,9 @@ from certstream_tx.ingest.static import StaticClient
 from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
 from certstream_tx.readiness import Readiness
-from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.policy import Policy
+from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.descriptors import Descriptors
 from certstream_tx.serve.exposition import Exposition
 from certstream_tx.serve.invitation import Invitation
@@ -83,10 +83,10 @@ class _Composition:
         self.fetcher = Fetcher(
             self.http, reactor, config.user_agent, config.ct_log.request_timeout_secs
         )
+        self.gate = Gate(Policy.of(config))
         self.reading = EntryReader(self.hub.publish, reactor)
         self.budget = Budget()
         self.issuers = IssuerCache(reactor)
-        self.gate = Gate(Policy.of(config))
         self.paces: dict[str, Pace] = {}
         self.rng = SystemRandom()
 
@@ -162,10 +162,10 @@ class _Composition:
                 )
             ).text,
             ready=self.any_log_answered,
+            gate=self.gate,
             surface=Surface(
                 websocket=protocols.websocket,
                 metrics=protocols.metrics,
-            gate=self.gate,
                 health=protocols.health,
                 example_json=protocols.example_json,
             ),

@@ -112,14 +112,14 @@ class Front(StreamNode):
         super().__init__(resource, clients)
         self._page = landing_page()
 
-    def get(self, request: server.Request) -> bytes | int:
-        """The page."""
-        request.setHeader(b"Content-Security-Policy", self._page.policy)
     def is_guarded(self, request: server.Request) -> bool:
         """The stream is, the page is not."""
         assert isinstance(request, BoundedRequest)
         return _wants_websocket(request)
 
+    def get(self, request: server.Request) -> bytes | int:
+        """The page."""
+        request.setHeader(b"Content-Security-Policy", self._page.policy)
         for name, value in _PAGE_HEADERS:
             request.setHeader(name, value)
         return answer(request, Document(b"text/html; charset=utf-8", self._page.body))
@@ -314,6 +314,7 @@ def make_site(
             nodes[stream].putChild(b"example.json", _example_page(hub, stream, examples))
     if surface.health:
         root.putChild(b"health", Page(lambda: Document(TEXT, b"OK"), guarded=False))
+        root.putChild(b"ready", Page(lambda: _readiness(ready()), guarded=False))
     if surface.metrics:
         root.putChild(b"metrics", Page(lambda: Document(METRICS_TEXT, metrics()), guarded=False))
     return CertstreamSite(root, reactor, gate or Gate())
