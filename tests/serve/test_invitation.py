@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.serve.invitation import Invitation
 from certstream_tx.serve.listening import Listening
 from tests.events import collected_events
+from tests.serve.certificates import server_options
 
 
 class InvitationTests(SynchronousTestCase):
@@ -30,9 +31,9 @@ class InvitationTests(SynchronousTestCase):
 
     def test_encrypted(self) -> None:
         """Behind TLS the scheme of WebSocket is wss."""
-        port = Listening("tcp:8443:interface=127.0.0.1", Factory(), MemoryReactorClock())
+        where, memory = "tcp:8443:interface=127.0.0.1", MemoryReactorClock()
+        port = Listening(where, Factory(), memory, server_options())
         port.startService()
-        port.description = "ssl:8443"
         with collected_events() as events:
             Invitation([port]).startService()
         self.assertIn("wss://127.0.0.1:8443/", formatEvent(events[0]))
