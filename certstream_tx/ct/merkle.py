@@ -28,38 +28,40 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class CompactRange:
-    """All that must be kept of the tree over ``[0, size)`` to grow it and to tell its root.
+    """All that must be kept of the tree over ``[start, size)`` to grow it, and to tell its root.
 
-    ``nodes`` holds the roots of the perfect subtrees the range falls into, one for each bit set in
-    ``size``, the largest (leftmost) first: 32 bytes times popcount(size).
+    ``nodes`` holds the roots of the perfect subtrees the range falls into, in order. From the first
+    leaf on (``start`` 0) there is one for each bit set in ``size``, the largest first: 32 bytes
+    times popcount(size). A range that begins later has no root; it can grow all the same, and join
+    the one before it once that is known.
 
-    Raises MerkleError when ``nodes`` cannot belong to ``size``.
+    Raises MerkleError when ``nodes`` cannot belong to ``[start, size)``.
     """
 
-    __slots__ = ("nodes", "size")
+    __slots__ = ("nodes", "size", "start")
 
-    def __init__(self, size: int = 0, nodes: Iterable[bytes] = ()) -> None:
+    def __init__(self, size: int = 0, nodes: Iterable[bytes] = (), start: int = 0) -> None:
+        self.start = start
         self.size = size
         self.nodes: list[bytes] = list(nodes)
-        if not 0 <= size <= MAX_SIZE:
-            raise MerkleError(f"a tree cannot have {size} leaves")
-        if len(self.nodes) != size.bit_count():
+        if not 0 <= start <= size <= MAX_SIZE:
+            raise MerkleError(f"no tree has leaves from {start} to {size}")
+        count = len(_levels(start, size)) if start else size.bit_count()
+        if len(self.nodes) != count:
             raise MerkleError(
-                f"a range of {size} leaves has {size.bit_count()} nodes, not {len(self.nodes)}"
+                f"a range from {start} to {size} has {count} nodes, not {len(self.nodes)}"
             )
         _check_hashes(self.nodes)
 
+    @classmethod
+    def beginning_at(cls, start: int) -> "CompactRange":
+        """A range without leaves, that grows from ``start`` on."""
+        return cls(start, (), start)
+
     def add(self, leaf: bytes) -> None:
         """Append one leaf hash. Raises MerkleError when it is no hash."""
-        if len(leaf) != HASH_SIZE:
-            raise MerkleError(f"a hash has {HASH_SIZE} bytes, not {len(leaf)}")
-        nodes = self.nodes
-        rest = self.size
-        while rest & 1:
-            leaf = sha256(b"\x01" + nodes.pop() + leaf).digest()
-            rest >>= 1
-        nodes.append(leaf)
-        self.size += 1
+        _check_hashes((leaf,))
+        self._append(leaf, 0)
 
     def extend(self, leaves: Iterable[bytes]) -> None:
         """Append many leaf hashes, a level of the tree at a time.
@@ -69,12 +71,17 @@ class CompactRange:
         level = list(leaves)
         _check_hashes(level)
         nodes = self.nodes
+        height = 0
         rest = self.size
         size = rest + len(level)
         edge: list[bytes] = []  # the new right edge, smallest subtree first
         while level:
             if rest & 1:
-                level.insert(0, nodes.pop())
+                if (rest - 1) << height >= self.start:
+                    level.insert(0, nodes.pop())
+                else:  # its sibling lies before the range
+                    nodes.append(level.pop(0))
+                    rest += 1
             if len(level) & 1:
                 edge.append(level.pop())
             pairs = iter(level)
@@ -83,11 +90,25 @@ class CompactRange:
                 for left, right in zip(pairs, pairs, strict=True)
             ]
             rest >>= 1
+            height += 1
         nodes.extend(reversed(edge))
         self.size = size
 
+    def join(self, following: "CompactRange") -> None:
+        """Append the range that begins where this one ends. Raises MerkleError otherwise."""
+        if following.start != self.size:
+            raise MerkleError(f"a range from {following.start} does not follow one to {self.size}")
+        levels = _levels(following.start, following.size)
+        for node, level in zip(following.nodes, levels, strict=True):
+            self._append(node, level)
+
     def root(self) -> bytes:
-        """The root hash of the tree over this range (that of the empty tree for no leaves)."""
+        """The root hash of the tree over this range (that of the empty tree for no leaves).
+
+        Raises MerkleError when it does not begin with the first leaf.
+        """
+        if self.start:
+            raise MerkleError(f"leaves from {self.start} on have no root of their own")
         if not self.nodes:
             return EMPTY_ROOT
         root = self.nodes[-1]
@@ -97,15 +118,27 @@ class CompactRange:
 
     def copy(self) -> "CompactRange":
         """An independent range of the same leaves."""
-        return CompactRange(self.size, self.nodes)
+        return CompactRange(self.size, self.nodes, self.start)
+
+    def _append(self, node: bytes, level: int) -> None:
+        """Append the root of a perfect subtree of ``2 ** level`` leaves."""
+        size = self.size + (1 << level)
+        rest = self.size >> level
+        while rest & 1 and (rest - 1) << level >= self.start:
+            node = node_hash(self.nodes.pop(), node)
+            rest >>= 1
+            level += 1
+        self.nodes.append(node)
+        self.size = size
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CompactRange):
             return NotImplemented
-        return self.size == other.size and self.nodes == other.nodes
+        return (self.start, self.size, self.nodes) == (other.start, other.size, other.nodes)
 
     def __repr__(self) -> str:
-        return f"CompactRange(size={self.size}, root={self.root().hex()})"
+        said = f", start={self.start}" if self.start else f", root={self.root().hex()}"
+        return f"CompactRange(size={self.size}{said})"
 
 
 def root_from_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes]) -> bytes:
@@ -204,6 +237,18 @@ def _siblings(index: int, size: int, path: Sequence[bytes]) -> Iterator[tuple[by
         sn >>= 1
     if sn != 0:
         raise MerkleError("an inclusion path is too short")
+
+
+def _levels(start: int, size: int) -> list[int]:
+    """The height of each perfect subtree that ``[start, size)`` falls into, in order."""
+    levels: list[int] = []
+    while start < size:
+        height = (size - start).bit_length() - 1
+        if start:  # a subtree begins on a multiple of its own size
+            height = min(height, (start & -start).bit_length() - 1)
+        levels.append(height)
+        start += 1 << height
+    return levels
 
 
 def _check_hashes(hashes: Iterable[bytes]) -> None:

@@ -190,6 +190,80 @@ class CompactRangeTests(SynchronousTestCase):
         self.assertNotEqual(CompactRange(), (0, []))
 
 
+class DetachedRangeTests(SynchronousTestCase):
+    """Ranges that begin after the first leaf, and are joined to what comes before later."""
+
+    leaves = leaves_of(80)
+
+    def range_of(self, start: int, end: int) -> CompactRange:
+        """The range over some of the leaves, in one go."""
+        made = CompactRange.beginning_at(start)
+        made.extend(self.leaves[start:end])
+        return made
+
+    def test_every_cut(self) -> None:
+        """Cut anywhere, and grown in any way, two parts give the range over both."""
+        for end in range(34):
+            whole = self.range_of(0, end)
+            for cut in range(end + 1):
+                joined = self.range_of(0, cut)
+                after = CompactRange.beginning_at(cut)
+                for leaf in self.leaves[cut:end]:
+                    after.add(leaf)
+                self.assertEqual(after, self.range_of(cut, end))
+                joined.join(after)
+                self.assertEqual(joined, whole)
+                self.assertEqual(joined.root(), naive_root(self.leaves[:end]))
+
+    @PROPERTY
+    @given(st.lists(st.integers(0, 80), min_size=3, max_size=6).map(sorted))
+    def test_parts(self, cuts: list[int]) -> None:
+        """Parts of a part join in whatever order, and grow in batches of any size."""
+        start, *inner, end = cuts
+        whole = CompactRange.beginning_at(start)
+        for first, last in zip([start, *inner], [*inner, end], strict=True):
+            whole.extend(self.leaves[first:last])
+        parts = [
+            self.range_of(first, last)
+            for first, last in zip([start, *inner], [*inner, end], strict=True)
+        ]
+        while len(parts) > 1:
+            place = (sum(cuts) + len(parts)) % (len(parts) - 1)
+            parts[place].join(parts.pop(place + 1))
+        self.assertEqual(parts[0], whole)
+        again = CompactRange(whole.size, whole.nodes, whole.start)
+        self.assertEqual(again.copy(), whole)
+        if start == 0:
+            self.assertEqual(whole.root(), naive_root(self.leaves[:end]))
+
+    def test_has_no_root(self) -> None:
+        """A part of a tree has no root, and says where it begins."""
+        part = self.range_of(3, 7)
+        self.assertRaises(MerkleError, part.root)
+        self.assertEqual(repr(part), "CompactRange(size=7, start=3)")
+        self.assertNotEqual(part, self.range_of(2, 7))
+
+    def test_refuses_what_does_not_follow(self) -> None:
+        """A range joins the one that ends where it begins, no other, and only then changes."""
+        part = self.range_of(3, 7)
+        for other in (self.range_of(8, 9), self.range_of(6, 9), self.range_of(0, 7)):
+            self.assertRaises(MerkleError, part.join, other)
+        self.assertEqual(part, self.range_of(3, 7))
+
+    def test_refuses_nodes_that_do_not_fit(self) -> None:
+        """The count of nodes follows from both ends."""
+        leaf = self.leaves[0]
+        self.assertEqual(CompactRange(11, [leaf] * 4, 3).start, 3)
+        for size, count, start in ((11, 3, 3), (11, 5, 3), (3, 0, 4), (4, 1, 4), (4, 1, -1)):
+            self.assertRaises(MerkleError, CompactRange, size, [leaf] * count, start)
+
+    def test_largest(self) -> None:
+        """A range may begin and end anywhere up to 64 bits."""
+        part = CompactRange.beginning_at(MAX_SIZE - 2)
+        part.extend(self.leaves[:2])
+        self.assertEqual((part.size, len(part.nodes)), (MAX_SIZE, 2))
+
+
 class InclusionTests(SynchronousTestCase):
     """Inclusion paths of every leaf of small trees."""
 
