@@ -28,6 +28,7 @@ from certstream_tx.ingest.reading import EntryReader
 from certstream_tx.ingest.rfc6962 import RFC6962Client
 from certstream_tx.ingest.settings import PollSettings
 from certstream_tx.ingest.static import StaticClient
+from certstream_tx.log_output import QuietRepeats, choose_observer
 from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
 from certstream_tx.readiness import Readiness
@@ -65,6 +66,8 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         return _Composition(options, config, reactor).server
     except (ConfigError, StateFileError, ListenError) as error:
         raise SystemExit(f"certstream: {error}") from error
+    server.log_observer = choose_observer(options.parent, config.log_format, reactor)
+    return server
 
 
 class _Composition:
@@ -134,7 +137,7 @@ class _Composition:
         readiness = Readiness(options.environment, reactor)
         self.server = Server(
             reactor,
-            [*parts, readiness],
+            [QuietRepeats(), *parts, readiness],
             [
                 ("readiness", readiness.stopService),
                 *[(f"port {port.description}", port.stopService) for port in ports],

@@ -68,7 +68,7 @@ class Config:
     log_format: str | None = setting(
         Nullable(Choice("text", "json")),
         None,
-        "how they are told",
+        "how they are told: as text, or each as one line of JSON",
         default_text="text on a terminal, else json",
         support=Support.IGNORED,
     )
