@@ -63,7 +63,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         log.warn("{warning}", warning=warning)
     try:
         check_own_logs(config)
-        return _Composition(options, config, reactor).server
+        server = _Composition(options, config, reactor).server
     except (ConfigError, StateFileError, ListenError) as error:
         raise SystemExit(f"certstream: {error}") from error
     server.log_observer = choose_observer(options.parent, config.log_format, reactor)

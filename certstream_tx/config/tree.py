@@ -70,7 +70,6 @@ class Config:
         None,
         "how they are told: as text, or each as one line of JSON",
         default_text="text on a terminal, else json",
-        support=Support.IGNORED,
     )
     buffer_size: int = setting(
         Integer(1, 1_000_000),
