@@ -15,6 +15,7 @@ OPCODE_PONG = 0xA
 
 CLOSE_GOING_AWAY = 1001
 CLOSE_POLICY_VIOLATION = 1008
+CLOSE_TRY_AGAIN_LATER = 1013
 
 MAX_CONTROL_PAYLOAD = 125
 """bytes (RFC 6455 section 5.5)"""
@@ -32,11 +33,14 @@ class Wire:
     ``frames(payloads, first, epoch)`` gives one frame for each payload. ``first`` is the sequence
     number of the first payload, the others follow; with ``epoch`` it makes a message's id.
     ``heartbeat(document)`` is what a client of a quiet stream gets; None: nothing.
+    ``notice(document)`` is a frame outside of the stream's sequence, for who asked to be told what
+    it lost; None: nobody can ask.
     """
 
     name: str
     frames: Callable[[Sequence[bytes], int, str], list[bytes]]
     heartbeat: Callable[[bytes], bytes] | None = None
+    notice: Callable[[bytes], bytes] | None = None
 
 
 def _header(opcode: int, length: int) -> bytes:
@@ -76,6 +80,11 @@ def sse_event(payload: bytes, identifier: str) -> bytes:
     return b"id: %s\ndata: %s\n\n" % (identifier.encode("ascii"), payload)
 
 
+def sse_notice(payload: bytes) -> bytes:
+    """An event without an id: a client that comes back names the last message, not this."""
+    return b"data: %s\n\n" % payload
+
+
 def tcp_line(payload: bytes) -> bytes:
     """One line; ``payload`` holds no line break (JSON does not)."""
     return payload + b"\n"
@@ -97,6 +106,6 @@ def _comment(document: bytes) -> bytes:
     return SSE_HEARTBEAT
 
 
-WEBSOCKET = Wire("websocket", _websocket_frames, websocket_text)
-SSE = Wire("sse", _sse_events, _comment)
+WEBSOCKET = Wire("websocket", _websocket_frames, websocket_text, websocket_text)
+SSE = Wire("sse", _sse_events, _comment, sse_notice)
 TCP = Wire("tcp", _tcp_lines)

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from certstream_tx.framing import Wire
-from certstream_tx.hub.channel import Channel, Sink, Subscription
+from certstream_tx.hub.channel import Channel
 from certstream_tx.hub.counts import HubCounts
-from certstream_tx.hub.ring import Chunk, Ring, split
+from certstream_tx.hub.ring import Ring
 from certstream_tx.hub.streams import Publishable, Stream, encode
+from certstream_tx.hub.subscription import Reader, Sink, Subscription
 
-CHUNK_BYTES = 128 * 1024
-"""most bytes of a chunk (but for a single longer frame): what Twisted sends in one turn"""
 MAX_GAP = 0.010
 """seconds between flushes under load: a longer gap makes larger chunks, whose flush takes longer"""
 MAX_PENDING_BYTES = 1024 * 1024
@@ -20,6 +19,9 @@ MAX_PENDING_BYTES = 1024 * 1024
 RING_BYTES = 16 * 1024 * 1024
 """of one stream on one wire: about two seconds of the full stream at 1,000 messages a second"""
 RING_MESSAGES = 1000
+RING_SECONDS = 2.0
+"""what is younger is kept whatever its number, within the bytes: after an outage 10,000 messages a
+second come in, of which 1,000 are a tenth of a second, and every client is behind for that long"""
 NEWEST = 25
 """messages kept, not encoded, for who asks for the newest ones"""
 
@@ -54,6 +56,7 @@ class Hub:
     :param streams: the streams that are served; the others are never encoded
     :param ring_bytes: bytes a ring keeps for clients that are behind
     :param ring_messages: messages a ring keeps; whichever bound is met first counts
+    :param ring_seconds: younger messages are kept although there are more than that
     :param newest: how many of the newest messages are kept, not encoded
     :param epoch: names this run of the server in message ids
     """
@@ -65,6 +68,7 @@ class Hub:
         streams: Iterable[Stream] = tuple(Stream),
         ring_bytes: int = RING_BYTES,
         ring_messages: int = RING_MESSAGES,
+        ring_seconds: float = 0.0,
         newest: int = NEWEST,
         max_gap: float = MAX_GAP,
         epoch: str | None = None,
@@ -74,8 +78,7 @@ class Hub:
         self.newest: deque[Publishable] = deque(maxlen=newest)
         """the newest messages, oldest first"""
         self._clock = clock
-        self._ring_bytes = ring_bytes
-        self._ring_messages = ring_messages
+        self._ring_bounds = (ring_bytes, ring_messages, ring_seconds)
         self._max_gap = max_gap
         self._feeds = {stream: _Feed(stream) for stream in streams}
         self._timer: IDelayedCall | None = None
@@ -101,17 +104,29 @@ class Hub:
         """The sequence number of the stream's next message."""
         return self._feeds[stream].sequence
 
-    def subscribe(self, stream: Stream, wire: Wire, sink: Sink) -> Subscription:
+    def subscribe(
+        self,
+        stream: Stream,
+        wire: Wire,
+        sink: Sink,
+        reader: Reader | None = None,
+        *,
+        notices: bool = False,
+    ) -> Subscription:
         """Give ``sink`` what ``stream`` sends from now on, the next flush included.
 
-        Raises KeyError when the stream is not served.
+        ``reader`` is told to leave when it is too slow; with ``notices`` it is told in the stream
+        what it lost, where the wire has a way to say it. Raises KeyError when the stream is not
+        served.
         """
         feed = self._feeds[stream]
         channel = feed.channels.get(wire)
         if channel is None:
-            ring = Ring(self._ring_bytes, self._ring_messages)
-            channel = feed.channels[wire] = Channel(stream, wire, ring, feed.forget_pending)
-        return channel.subscribe(sink)
+            ring = Ring(*self._ring_bounds)
+            channel = Channel(stream, wire, ring, self.epoch, feed.forget_pending)
+            feed.channels[wire] = channel
+        since = feed.sequence - len(feed.pending)
+        return channel.subscribe(sink, reader, notices, since)
 
     def publish(self, message: Publishable) -> None:
         """Take one message: encode it for the streams in use, and see that it is flushed soon."""
@@ -153,15 +168,10 @@ class Hub:
 
     def _flush_feed(self, feed: _Feed, now: float) -> int:
         payloads, feed.pending, feed.pending_bytes = feed.pending, [], 0
-        sequence = feed.sequence - len(payloads)
+        first = feed.sequence - len(payloads)
         for channel in list(feed.channels.values()):
-            if not channel:
-                continue
-            channel.fed_at = now
-            first = sequence
-            for frames in split(channel.wire.frames(payloads, first, self.epoch), CHUNK_BYTES):
-                channel.offer(Chunk(channel.ring.next_number, first, frames))
-                first += len(frames)
+            if channel:
+                channel.send(payloads, first, now)
         return len(payloads)
 
     def _wait(self) -> float:

@@ -1,4 +1,4 @@
-"""The newest chunks of one stream on one wire, bounded in bytes and messages."""
+"""The newest chunks of one stream on one wire, bounded in bytes, messages and time."""
 
 from array import array
 from bisect import bisect_left, bisect_right
@@ -10,13 +10,15 @@ from itertools import accumulate
 class Chunk:
     """Whole frames that leave together: one ``bytes`` object, shared by all who take it."""
 
-    __slots__ = ("data", "ends", "first", "number")
+    __slots__ = ("at", "data", "ends", "first", "number")
 
-    def __init__(self, number: int, first: int, frames: Sequence[bytes]) -> None:
+    def __init__(self, number: int, first: int, frames: Sequence[bytes], at: float = 0.0) -> None:
         self.number = number
         """its place in its ring, counted from the ring's beginning"""
         self.first = first
         """sequence number of its first message"""
+        self.at = at
+        """when it was made, on the hub's clock"""
         self.data = frames[0] if len(frames) == 1 else b"".join(frames)
         self.ends = array("Q", accumulate(map(len, frames)))
         """offset behind each frame"""
@@ -25,6 +27,11 @@ class Chunk:
     def count(self) -> int:
         """How many messages it holds."""
         return len(self.ends)
+
+    @property
+    def after(self) -> int:
+        """Sequence number of the message that follows its last one."""
+        return self.first + len(self.ends)
 
     def boundary(self, offset: int) -> int:
         """The first frame boundary at or behind ``offset``."""
@@ -52,14 +59,29 @@ def split(frames: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
 
 
 class Ring:
-    """Chunks in order; the oldest go when a bound is passed, the newest one always stays."""
+    """Chunks in order; the oldest go when a bound is passed, the newest one always stays.
 
-    __slots__ = ("_chunks", "_max_bytes", "_max_messages", "messages", "next_number", "size")
+    :param max_bytes: never more than this (but for a single larger chunk)
+    :param max_messages: no more than this of what is older than ``min_seconds``
+    :param min_seconds: what is younger goes only when there are too many bytes: in a burst, a
+        number of messages is a very short time
+    """
 
-    def __init__(self, max_bytes: int, max_messages: int) -> None:
+    __slots__ = (
+        "_chunks",
+        "_max_bytes",
+        "_max_messages",
+        "_min_seconds",
+        "messages",
+        "next_number",
+        "size",
+    )
+
+    def __init__(self, max_bytes: int, max_messages: int, min_seconds: float = 0.0) -> None:
         self._chunks: deque[Chunk] = deque()
         self._max_bytes = max_bytes
         self._max_messages = max_messages
+        self._min_seconds = min_seconds
         self.next_number = 0
         self.messages = 0
         self.size = 0
@@ -72,14 +94,18 @@ class Ring:
         self.size += len(chunk.data)
         self.messages += chunk.count
         gone = []
-        while len(self._chunks) > 1 and (
-            self.size > self._max_bytes or self.messages > self._max_messages
-        ):
+        while len(self._chunks) > 1 and self._is_over(chunk.at):
             oldest = self._chunks.popleft()
             self.size -= len(oldest.data)
             self.messages -= oldest.count
             gone.append(oldest)
         return gone
+
+    def _is_over(self, now: float) -> bool:
+        if self.size > self._max_bytes:
+            return True
+        # While a clock that was set back catches up, only the bytes count.
+        return self.messages > self._max_messages and now - self._chunks[0].at >= self._min_seconds
 
     def oldest(self) -> Chunk:
         """The oldest chunk that is held; IndexError when there is none."""

@@ -32,10 +32,11 @@ class PassiveClient:
     _told = False
     _reading_paused = False
 
-    def subscribe(self, stream: Stream) -> None:
-        """Send ``stream`` from now on."""
+    def subscribe(self, stream: Stream, *, notices: bool = False) -> None:
+        """Send ``stream`` from now on, with ``notices`` of what was lost."""
         self.stream = stream
-        self.writer.attach(self.clients.hub.subscribe(stream, self.wire, self.writer))
+        hub = self.clients.hub
+        self.writer.attach(hub.subscribe(stream, self.wire, self.writer, self, notices=notices))
         self.writer.open()
 
     def ignore(self, data: bytes) -> None:

@@ -54,11 +54,11 @@ class EventStream(PassiveClient, Protocol):
         tcp_options.prepare(transport)
         super().makeConnection(self.writer)
 
-    def begin(self, head: bytes, stream: Stream) -> None:
+    def begin(self, head: bytes, stream: Stream, *, notices: bool) -> None:
         """Answer, and subscribe."""
         self.clients.add(self)
         self.writer.write(head + SSE_RETRY)
-        self.subscribe(stream)
+        self.subscribe(stream, notices=notices)
 
     def dataReceived(self, data: bytes) -> None:
         """There is no second request to a connection whose answer has no end."""
@@ -80,8 +80,8 @@ class EventStreamNode(Node):
 
     def get(self, request: Request) -> bytes | int:
         """Answer with the head, and with the stream unless only the head is asked for."""
-        asked: bytes = (request.args or {}).get(b"stream", [b""])[0]
-        stream = STREAMS.get(asked, Stream.LITE)
+        query: dict[bytes, list[bytes]] = request.args or {}
+        stream = STREAMS.get(query.get(b"stream", [b""])[0], Stream.LITE)
         if stream not in self._clients.hub.streams:
             return error(request, NOT_FOUND)
         if self._clients.stopping:
@@ -96,7 +96,7 @@ class EventStreamNode(Node):
         client = EventStream(self._clients)
         head = _head(request)
         take_over(request, client)
-        client.begin(head, stream)
+        client.begin(head, stream, notices=b"1" in query.get(b"notices", ()))
         return NOT_DONE_YET
 
 

@@ -126,6 +126,7 @@ class StreamProtocol(WebSocketServerProtocol):
 
     def onOpen(self) -> None:
         """The handshake's answer is written: greet, and subscribe."""
+        notices = "1" in self.http_request_params.get("notices", ())
         self._forget_handshake()
         clients = self.factory.clients
         self.stream = self.factory.stream
@@ -133,7 +134,9 @@ class StreamProtocol(WebSocketServerProtocol):
         self._greeted = True
         self.writer.send(_HEARTBEAT, websocket_text(clients.heartbeat()))
         self.writer.send(OPCODE_PING, websocket_control(OPCODE_PING))
-        self.writer.attach(clients.hub.subscribe(self.stream, WEBSOCKET, self.writer))
+        self.writer.attach(
+            clients.hub.subscribe(self.stream, WEBSOCKET, self.writer, self, notices=notices)
+        )
         self.writer.open()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

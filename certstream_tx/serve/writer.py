@@ -21,6 +21,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from certstream_tx.hub import Subscription
+from certstream_tx.serve.socket_queue import unacknowledged
 
 
 class ClientTransport(Protocol):
@@ -97,6 +98,10 @@ class Writer:
         if taken < len(data):
             self._block()
         return taken
+
+    def queued(self) -> int:
+        """What the kernel holds for the client (`certstream_tx.hub.Sink`)."""
+        return unacknowledged(self._transport)
 
     # The protocol's side
 

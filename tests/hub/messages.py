@@ -38,6 +38,7 @@ class Sink:
         self.room = room
         self.taken = b""
         self.offered: list[bytes] = []
+        self.queue = 0
         self.on_take: Callable[[], object] = lambda: None
 
     def take(self, data: bytes) -> int:
@@ -47,3 +48,6 @@ class Sink:
         self.room -= count
         self.taken += data[:count]
         return count
+
+    def queued(self) -> int:
+        return self.queue

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.framing import SSE, TCP, WEBSOCKET, Wire
 from certstream_tx.hub import Hub, Stream
-from certstream_tx.hub.broadcast import CHUNK_BYTES, MAX_GAP, MAX_PENDING_BYTES
+from certstream_tx.hub.broadcast import MAX_GAP, MAX_PENDING_BYTES
+from certstream_tx.hub.channel import CHUNK_BYTES
 from tests.hub.messages import Numbered, Sink, number_of
 from tests.serve.memory import frames_of
 

@@ -19,7 +19,7 @@ from certstream_tx.framing import (
     websocket_control,
 )
 from certstream_tx.hub import Hub, Stream, Subscription
-from certstream_tx.hub.broadcast import CHUNK_BYTES
+from certstream_tx.hub.channel import CHUNK_BYTES
 from certstream_tx.serve.buffered_writer import BufferedWriter
 from certstream_tx.serve.socket_writer import PUMP_BYTES, SocketWriter
 from certstream_tx.serve.writer import Writer

@@ -1,0 +1,95 @@
+"""Who is too slow: clients that lose too much of their stream, or take nothing at all.
+
+Only those are looked at that are behind, or lost something not long ago. A client that keeps up is
+never visited.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from certstream_tx.hub.broadcast import Hub
+from certstream_tx.hub.channel import Channel, Slow
+from certstream_tx.hub.subscription import Reader, Subscription
+
+MIN_LOST = 1000
+"""messages within the window; less is no reason: of a quiet stream half is soon lost"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LagBounds:
+    """What a client may lose, and for how long it may take nothing."""
+
+    max_lost_share: float = 0.5
+    window: int = 60
+    """seconds in which it is lost"""
+    stall: int = 10
+    """seconds"""
+
+
+class LagWatch:
+    """Looks at who is behind, once a second.
+
+    A share is of what the stream had within the window; of a client that came later, since then.
+    """
+
+    def __init__(self, hub: Hub, bounds: LagBounds) -> None:
+        self._hub = hub
+        self._bounds = bounds
+        self._now = 0
+        """seconds, as ticks"""
+        self._sequences = {s: deque([(0, hub.sequence(s))]) for s in hub.streams}
+        """second, sequence number of the stream's next message; within the window, oldest first"""
+        self._losses: dict[Channel, dict[Subscription, deque[tuple[int, int]]]] = {}
+        """second, messages lost in it; likewise"""
+        self._still: dict[Subscription, tuple[int, int]] = {}
+        """for how many seconds it took nothing, and what its sink had queued"""
+
+    def tick(self) -> Iterator[tuple[Reader, Slow]]:
+        """One second has passed: gives who is too slow, and counts them."""
+        self._now += 1
+        begin = self._now - self._bounds.window
+        for stream, samples in self._sequences.items():
+            samples.append((self._now, self._hub.sequence(stream)))
+            while samples[0][0] < begin:
+                samples.popleft()
+        still, self._still = self._still, {}
+        for channel in self._hub.channels():
+            slow = dict.fromkeys(self._stalled(channel, still), Slow.STALL)
+            slow |= dict.fromkeys(self._losing(channel, begin), Slow.LAG)
+            for subscription, reason in slow.items():
+                if subscription.reader is not None:
+                    channel.dropped[reason] += 1
+                    yield subscription.reader, reason
+
+    def _stalled(
+        self, channel: Channel, before: dict[Subscription, tuple[int, int]]
+    ) -> Iterator[Subscription]:
+        """Those that took nothing for too long while data waited."""
+        for subscription in channel.held:
+            queued = subscription.sink.queued()
+            seconds, queued_before = before.get(subscription, (0, -1))
+            seconds = 0 if subscription.moved or queued != queued_before else seconds + 1
+            subscription.moved = False
+            self._still[subscription] = seconds, queued
+            if seconds >= self._bounds.stall:
+                yield subscription
+
+    def _losing(self, channel: Channel, begin: int) -> Iterator[Subscription]:
+        """Those that lost too much since ``begin``."""
+        fresh, channel.losses = channel.losses, {}
+        losses = self._losses.setdefault(channel, {})
+        for subscription, count in fresh.items():
+            losses.setdefault(subscription, deque()).append((self._now, count))
+        first = self._sequences[channel.stream][0][1]
+        after = self._hub.sequence(channel.stream)
+        for subscription, samples in list(losses.items()):
+            while samples and samples[0][0] <= begin:
+                samples.popleft()
+            if subscription.closed or not samples:
+                del losses[subscription]
+                continue
+            lost = sum(count for _, count in samples)
+            share = self._bounds.max_lost_share * (after - max(first, subscription.since))
+            if lost >= MIN_LOST and lost > share:
+                yield subscription
