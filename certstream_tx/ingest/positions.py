@@ -1,10 +1,7 @@
 """The service that keeps the logs' positions in the state file, at most a second behind."""
 
-import errno
-import fcntl
 import os
 from collections.abc import Callable
-from typing import IO
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,6 +17,7 @@ from certstream_tx.ingest.state_file import (
     replace_file,
     write_state,
 )
+from certstream_tx.ingest.state_lock import FOR_MORE, StateFileError, StateLock
 from certstream_tx.ingest.wakeup import Wakeup
 
 __all__ = ["Positions", "SavedPosition", "StateFileError"]
@@ -28,13 +26,8 @@ log = logger("certstream_tx.ingest.positions")
 
 SAVE_INTERVAL = 1.0
 """Seconds. What was read since the last save is read again after a crash."""
-FOR_MORE = "or set ct_log.state_file to another path, or to null to keep no positions"
 
 Snapshot = Callable[[], SavedPosition | None]
-
-
-class StateFileError(Exception):
-    """The state file cannot be used; the text is for the operator and names the way out."""
 
 
 class Positions(Service):
@@ -60,7 +53,7 @@ class Positions(Service):
         self._in_thread = in_thread
         self._before_save = before_save
         self._replace = replace
-        self._lock: IO[str] | None = None
+        self._lock = None if self._path is None else StateLock(self._path)
         self._positions: dict[str, SavedPosition] = {}
         self._snapshots: dict[str, Snapshot] = {}
         self._on_disk: dict[str, SavedPosition] = {}
@@ -73,27 +66,17 @@ class Positions(Service):
 
     def load(self) -> None:
         """Read the state file, once, before anything starts. Raises StateFileError."""
-        path = self._path
-        if path is None:
+        path, lock = self._path, self._lock
+        if path is None or lock is None:
             return
-        folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            raise StateFileError(
-                f"state file {path}: the folder {folder} does not exist; create it, {FOR_MORE}"
-            )
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise StateFileError(
-                f"state file {path}: nothing can be written in the folder {folder}; make it"
-                f" writable, {FOR_MORE}"
-            )
-        self._take_lock(path)
+        lock.take()
         try:
             with open(path, "rb") as file:
                 data = file.read(MAX_STATE_BYTES + 1)
         except FileNotFoundError:
             return
         except OSError as error:
-            self._release_lock()
+            lock.release()
             raise StateFileError(
                 f"state file {path} cannot be read: {error.strerror}; it must be a file that this"
                 f" user may read and write. Repair that, {FOR_MORE}"
@@ -103,7 +86,7 @@ class Positions(Service):
                 raise StateError(f"it is larger than {MAX_STATE_BYTES} bytes")
             state = read_state(data)
         except StateError as error:
-            self._release_lock()
+            lock.release()
             raise StateFileError(
                 f"state file {path} cannot be used: {error}. It was left as it is. Put a good copy"
                 " in its place; or move it away to begin at the head of every log, missing what was"
@@ -148,10 +131,10 @@ class Positions(Service):
     def startService(self) -> None:
         """Begin to save."""
         Service.startService(self)
-        if self._path is not None:
-            if self._lock is None:
-                self._take_lock(self._path)
-            self._name_holder()
+        if self._lock is not None:
+            if not self._lock.held:
+                self._lock.take()
+            self._lock.name_holder()
             self._saving = Deferred.fromCoroutine(self._keep_saving())
 
     def stopService(self) -> "Deferred[None] | None":
@@ -166,7 +149,8 @@ class Positions(Service):
             await self._saving
             self._saving = None
             await self._save()
-        self._release_lock()
+        if self._lock is not None:
+            self._lock.release()
 
     async def _keep_saving(self) -> None:
         while self.running:
@@ -228,46 +212,3 @@ class Positions(Service):
                 seconds=round(now - self._failing_since),
             )
             self._failing_since = None
-
-    def _take_lock(self, path: str) -> None:
-        """Keep other processes off this state file: two writers would undo each other's work."""
-        try:
-            # Beside the file, which is replaced; it stays, for removing it would race.
-            lock = open(f"{path}.lock", "a+", encoding="ascii")  # noqa: SIM115 (held while running)
-        except OSError as error:
-            raise StateFileError(
-                f"state file {path}: its lock file {path}.lock cannot be written:"
-                f" {error.strerror}; make the folder writable, {FOR_MORE}"
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EACCES):
-                lock.seek(0)
-                holder = lock.read(32).strip()
-                lock.close()
-                raise StateFileError(
-                    f"state file {path} is in use by another process"
-                    f"{f' ({holder})' if holder else ''}; stop that one, {FOR_MORE}"
-                ) from error
-            log.warn(
-                "{path}.lock cannot be locked here ({reason}): make sure that no other process"
-                " uses this state file",
-                path=path,
-                reason=error.strerror,
-            )
-        self._lock = lock
-        self._name_holder()
-
-    def _name_holder(self) -> None:
-        """Write our process id into the lock file; it changes when twistd becomes a daemon."""
-        lock = self._lock
-        assert lock is not None
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()}\n")
-        lock.flush()
-
-    def _release_lock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
