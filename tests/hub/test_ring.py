@@ -59,6 +59,29 @@ class RingTests(SynchronousTestCase):
         self.assertIs(ring.oldest(), chunks[2])
         self.assertIs(ring.chunk(3), many)
 
+    def test_young_chunks_stay(self) -> None:
+        """However many messages there are, those of the last seconds go for their bytes only."""
+        ring = Ring(max_bytes=50, max_messages=2, min_seconds=2.0)
+        chunks = [Chunk(i, i, [b"0123456789"], at=i * 0.5) for i in range(8)]
+        kept = [(len(ring.append(chunk)), ring.messages) for chunk in chunks]
+        self.assertEqual(kept, [(0, 1), (0, 2), (0, 3), (0, 4), (1, 4), (1, 4), (1, 4), (1, 4)])
+        self.assertEqual(len(ring.append(Chunk(8, 8, [b"0" * 25], at=3.5))), 2)
+        self.assertEqual(ring.size, 45)
+
+    def test_quiet_stream(self) -> None:
+        """As many messages as there may be are kept however old they are."""
+        ring = Ring(max_bytes=50, max_messages=2, min_seconds=2.0)
+        for i in range(4):
+            ring.append(Chunk(i, i, [b"x"], at=i * 1000.0))
+        self.assertEqual((ring.messages, ring.oldest().number), (2, 2))
+
+    def test_clock_set_back(self) -> None:
+        """While the clock catches up, the bytes are bounded all the same."""
+        ring = Ring(max_bytes=5, max_messages=2, min_seconds=2.0)
+        for i in range(20):
+            ring.append(Chunk(i, i, [b"x"], at=1000.0 - i * 100))
+        self.assertEqual(ring.messages, 5)
+
     def test_newest_chunk_stays(self) -> None:
         """A chunk above the bounds is kept as long as it is the newest."""
         ring = Ring(max_bytes=2, max_messages=1)
