@@ -34,6 +34,8 @@ from certstream_tx.serve.answers import (
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.examples import example
 from certstream_tx.serve.pages import landing_page
+from certstream_tx.serve.sse import EventStreamNode
+from certstream_tx.serve.takeover import let_go
 from certstream_tx.serve.websocket import StreamFactory
 
 log = logger("certstream_tx.http")
@@ -66,6 +68,7 @@ class Surface:
     """What is served; the streams are the hub's."""
 
     websocket: bool = True
+    sse: bool = False
     metrics: bool = True
     health: bool = True
     example_json: bool = True
@@ -136,10 +139,7 @@ def _upgrade(request: "BoundedRequest", resource: WebSocketResource) -> int:
     """Hand the connection over, and leave nothing of the request behind."""
     channel = request.channel
     handed_over: int = resource.render(request)
-    # The channel and the request know each other: without this they stay until a collection.
-    channel.requests.clear()
-    request.channel = None
-    request.content.close()
+    let_go(request, channel)
     return handed_over
 
 
@@ -291,7 +291,7 @@ def make_site(
     """The site of one server.
 
     :param reactor: for time limits of connections
-    :param clients: the WebSocket clients, whose service runs beside the site
+    :param clients: those of every wire; their service runs beside the site
     :param examples: built-in message by name of the stream, before there is a real one
     :param metrics: the text of ``/metrics``
     :param ready: whether the server listens and a log has answered
@@ -309,6 +309,8 @@ def make_site(
     for stream in (Stream.FULL, Stream.DOMAINS_ONLY):
         nodes[stream] = StreamNode(sockets[stream], clients)
         root.putChild(PATHS[stream], nodes[stream])
+    if surface.sse:
+        root.putChild(b"sse", EventStreamNode(clients))
     if surface.example_json:
         for stream in hub.streams:
             nodes[stream].putChild(b"example.json", _example_page(hub, stream, examples))

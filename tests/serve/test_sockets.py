@@ -23,8 +23,7 @@ from certstream_tx.serve.socket_writer import SocketWriter
 from tests.hub.messages import Numbered, number_of
 from tests.serve.certificates import server_options
 from tests.serve.memory import frames_of
-from tests.serve.test_connection import HANDSHAKE
-from tests.serve.visitor import EXAMPLES, masked
+from tests.serve.visitor import EXAMPLES, HANDSHAKE, masked
 
 reactor: Any = global_reactor
 
