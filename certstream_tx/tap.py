@@ -38,9 +38,10 @@ from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.descriptors import Descriptors
 from certstream_tx.serve.exposition import Exposition
 from certstream_tx.serve.invitation import Invitation
-from certstream_tx.serve.listening import ListenError, Listening
+from certstream_tx.serve.listening import LINES, ListenError, Listening
 from certstream_tx.serve.metrics import Sources
 from certstream_tx.serve.site import Surface, make_site
+from certstream_tx.serve.tcp import LineFactory
 from certstream_tx.serve.tls_files import TLSFiles
 from certstream_tx.server import Server
 from certstream_tx.stats import LogStats
@@ -108,7 +109,8 @@ class _Composition:
 
         self.tls = _tls_files(config, reactor)
         ports = self.ports()
-        parts: list[IService] = [Descriptors(), *ports, Invitation(ports)]
+        invitation = Invitation(ports, sse=config.protocols.sse)
+        parts: list[IService] = [Descriptors(), *ports, invitation]
         parts += [self.clients, files, positions, *([self.tls] if self.tls else ())]
         if options["demo"]:
             parts.append(demonstration)
@@ -152,7 +154,7 @@ class _Composition:
         )
 
     def ports(self) -> list[Listening]:
-        """The ports to listen on, all with the same site."""
+        """The ports to listen on: those of the site, and those of the raw TCP stream."""
         protocols = self.config.protocols
         site = make_site(
             self.reactor,
@@ -168,6 +170,7 @@ class _Composition:
             gate=self.gate,
             surface=Surface(
                 websocket=protocols.websocket,
+                sse=protocols.sse,
                 metrics=protocols.metrics,
                 health=protocols.health,
                 example_json=protocols.example_json,
@@ -175,7 +178,13 @@ class _Composition:
         )
         # Endpoint strings bring their own TLS.
         tls = None if self.config.listen else self.tls
-        return [Listening(each, site, self.reactor, tls) for each in self.config.http_endpoints]
+        ports = [Listening(each, site, self.reactor, tls) for each in self.config.http_endpoints]
+        if protocols.tcp:
+            lines = LineFactory(self.reactor, self.clients)
+            tls = None if self.config.listen_tcp else self.tls
+            for each in self.config.tcp_endpoints:
+                ports.append(Listening(each, lines, self.reactor, tls, LINES))
+        return ports
 
     def current_stats(self) -> list[LogStats]:
         """Those of the logs that are followed now."""

@@ -14,18 +14,10 @@ class Protocols:
 
     websocket: bool = setting(Switch(), True, "streams over WebSocket", env=("WS_ENABLED",))
     sse: bool = setting(
-        Switch(),
-        False,
-        "streams as Server-Sent Events at `/sse`",
-        env=("SSE_ENABLED",),
-        support=Support.REFUSED,
+        Switch(), False, "streams as Server-Sent Events at `/sse`", env=("SSE_ENABLED",)
     )
     tcp: bool = setting(
-        Switch(),
-        False,
-        "streams as lines on a TCP port of its own",
-        env=("TCP_ENABLED",),
-        support=Support.REFUSED,
+        Switch(), False, "streams as lines on a TCP port of its own", env=("TCP_ENABLED",)
     )
     tcp_port: int | None = setting(
         Nullable(Integer(0, MAX_PORT)),

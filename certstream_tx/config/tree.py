@@ -48,8 +48,8 @@ class Config:
     listen_tcp: tuple[str, ...] = setting(
         ListOf(Endpoint(), "endpoint strings"),
         (),
-        "the same for the raw TCP stream, instead of `protocols.tcp_port`",
-        support=Support.REFUSED,
+        "the same for the raw TCP stream (`protocols.tcp`), instead of `host` and "
+        "`protocols.tcp_port`",
     )
     tls_cert: str | None = setting(
         Nullable(Path()),

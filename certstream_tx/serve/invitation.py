@@ -14,24 +14,40 @@ EVERY_ADDRESS = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
 
 
 class Invitation(Service):
-    """Says, once its ports listen, what a client has to be given."""
+    """Says, once its ports listen, what a client has to be given.
 
-    def __init__(self, ports: Sequence[Listening]) -> None:
+    :param sse: whether there are server-sent events
+    """
+
+    def __init__(self, ports: Sequence[Listening], *, sse: bool = False) -> None:
         self._ports = ports
+        self._sse = sse
 
     def startService(self) -> None:
-        """Say it for the first port that has a URL."""
+        """Say it for the first port of each kind that has a URL."""
         super().startService()
-        for port in self._ports:
-            if port.address.startswith("http"):
-                url = _reachable(port.address)
-                log.info(
-                    "To connect: {url} in a browser, or a certstream client at {ws}"
-                    " (also {ws}full-stream and {ws}domains-only)",
-                    url=url,
-                    ws=url.replace("http", "ws", 1),
-                )
-                break
+        url = self._first("http://", "https://")
+        if url:
+            log.info(
+                "To connect: {url} in a browser, or a certstream client at {ws}"
+                " (also {ws}full-stream and {ws}domains-only)",
+                url=url,
+                ws=url.replace("http", "ws", 1),
+            )
+        if url and self._sse:
+            log.info("As events: curl -N '{url}sse?stream=lite' (full, domains-only)", url=url)
+        lines = self._first("tcp://", "tls://")
+        if lines:
+            scheme, _, address = lines.rstrip("/").partition("://")
+            host, _, port = address.rpartition(":")
+            command = f"nc {host.strip('[]')} {port}"
+            if scheme == "tls":
+                command = f"openssl s_client -quiet -connect {address}"
+            log.info("As lines: {command} (f first: full, d: domains only)", command=command)
+
+    def _first(self, *schemes: str) -> str:
+        addresses = (port.address for port in self._ports)
+        return next((_reachable(each) for each in addresses if each.startswith(schemes)), "")
 
 
 def _reachable(address: str) -> str:

@@ -1,7 +1,7 @@
 """One listening port, described by an endpoint string, that exists or ends the program."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -29,6 +29,17 @@ _WITH_BACKLOG = ("tcp:", "tcp6:", "ssl:", "tls:", "unix:", "haproxy:")
 """kinds of endpoints that take one (what `haproxy` wraps may not: then it is left out)"""
 
 
+class Schemes(NamedTuple):
+    """How the addresses of ports of one kind begin."""
+
+    plain: str
+    secure: str
+
+
+HTTP = Schemes("http", "https")
+LINES = Schemes("tcp", "tls")
+
+
 class ListenError(Exception):
     """An endpoint cannot be listened on; the text names it and why."""
 
@@ -46,9 +57,11 @@ class Listening(Service):
         factory: IProtocolFactory,
         reactor: Any,
         tls: IOpenSSLServerConnectionCreator | None = None,
+        schemes: Schemes = HTTP,
     ) -> None:
         """With ``tls``, that is spoken on it. Raises ListenError when the string means nothing."""
         self.description = description
+        self._schemes = schemes
         kind = description.removeprefix("haproxy:")
         self._secure = tls is not None or kind.startswith(("ssl:", "tls:"))
         if tls is not None:
@@ -66,7 +79,7 @@ class Listening(Service):
         if self._port is None:
             return ""
         host = self._port.getHost()
-        scheme = "https" if self._secure else "http"
+        scheme = self._schemes.secure if self._secure else self._schemes.plain
         if isinstance(host, IPv4Address):
             return f"{scheme}://{host.host}:{host.port}/"
         if isinstance(host, IPv6Address):

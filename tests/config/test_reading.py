@@ -367,6 +367,7 @@ class ContradictionTests(LoadTestCase):
             "tls_key: a": "tls_cert: expected a path",
             "auth: {enabled: true}": "auth.tokens: expected at least one token",
             "port: 65535\nprotocols: {tcp: true}": "protocols.tcp_port: expected a port",
+            "protocols: {tcp: true}\nauth: {enabled: true, tokens: [a]}": "protocols.tcp: expected",
         }.items():
             self.assertTrue(any(p.startswith(start) for p in self.problems(yaml)), yaml)
 
@@ -403,11 +404,7 @@ class SupportTests(LoadTestCase):
         for yaml, keys in {
             "rate_limit: {enabled: true}": ["rate_limit.enabled"],
             "connection_limit: {enabled: true}": ["connection_limit.enabled"],
-            "protocols: {sse: true, tcp: true, api: true}": [
-                "protocols.sse",
-                "protocols.tcp",
-                "protocols.api",
-            ],
+            "protocols: {api: true}": ["protocols.api"],
             "dedup: {enabled: true}": ["dedup.enabled"],
             "hot_reload: {enabled: true}": ["hot_reload.enabled"],
             "additional_log_lists: ['http://a']": ["additional_log_lists"],

@@ -12,7 +12,7 @@ from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from certstream_tx.serve.listening import BACKLOG, ListenError, Listening
+from certstream_tx.serve.listening import BACKLOG, LINES, ListenError, Listening
 from tests.serve.certificates import self_signed, server_options
 
 
@@ -36,6 +36,14 @@ class ListeningTests(TestCase):
         self.addCleanup(service.stopService)
         service.startService()
         self.assertRegex(service.address, r"^https://127\.0\.0\.1:")
+
+    def test_kind_is_told(self) -> None:
+        """What is no HTTP port is not told as one."""
+        for tls, scheme in ((None, "tcp"), (server_options(), "tls")):
+            service = Listening("tcp:0:interface=127.0.0.1", Factory(), reactor, tls, LINES)
+            self.addCleanup(service.stopService)
+            service.startService()
+            self.assertRegex(service.address, rf"^{scheme}://127\.0\.0\.1:[1-9]\d*/$")
 
     def test_binds_once(self) -> None:
         """What was bound with privileges is not bound again."""
