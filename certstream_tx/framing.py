@@ -38,9 +38,15 @@ class Wire:
     """
 
     name: str
+    """the protocol; behind a plus, what is done to it"""
     frames: Callable[[Sequence[bytes], int, str], list[bytes]]
     heartbeat: Callable[[bytes], bytes] | None = None
     notice: Callable[[bytes], bytes] | None = None
+
+    @property
+    def protocol(self) -> str:
+        """What clients speak: ``websocket``, ``sse`` or ``tcp``."""
+        return self.name.partition("+")[0]
 
 
 def _header(opcode: int, length: int) -> bytes:

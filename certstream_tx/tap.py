@@ -11,6 +11,8 @@ from certstream_tx.demo.service import DemoLogs
 from certstream_tx.demonstration import Demonstration, OfflineFallback
 from certstream_tx.events import logger, set_level
 from certstream_tx.hub import Hub, Stream
+from certstream_tx.hub.broadcast import RING_SECONDS
+from certstream_tx.hub.lag import LagBounds
 from certstream_tx.ingest.budget import Budget
 from certstream_tx.ingest.fetch import Fetcher
 from certstream_tx.ingest.file_thread import FileThread
@@ -32,7 +34,7 @@ from certstream_tx.log_output import QuietRepeats, choose_observer
 from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
 from certstream_tx.readiness import Readiness
-from certstream_tx.serve.access.gate import Gate
+from certstream_tx.serve.access.gate import Gate, most_waiting
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.descriptors import Descriptors
@@ -41,6 +43,7 @@ from certstream_tx.serve.invitation import Invitation
 from certstream_tx.serve.listening import LINES, ListenError, Listening
 from certstream_tx.serve.metrics import Sources
 from certstream_tx.serve.site import Surface, make_site
+from certstream_tx.serve.slow_readers import SlowReaders
 from certstream_tx.serve.tcp import LineFactory
 from certstream_tx.serve.tls_files import TLSFiles
 from certstream_tx.server import Server
@@ -81,13 +84,22 @@ class _Composition:
         files = FileThread(reactor)
         reactor.installNameResolver(NameLookup(reactor))
 
-        self.hub = Hub(reactor, streams=_streams(config), ring_messages=config.buffer_size)
+        self.hub = Hub(
+            reactor,
+            streams=_streams(config),
+            ring_messages=config.buffer_size,
+            ring_seconds=RING_SECONDS,
+        )
+        slow_readers = SlowReaders(reactor, self.hub, LagBounds.of(config.lag))
         self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)
         self.http: LogHTTPClient = make_http_client(reactor)
         self.fetcher = Fetcher(
             self.http, reactor, config.user_agent, config.ct_log.request_timeout_secs
         )
-        self.gate = Gate(Policy.of(config))
+        descriptors = Descriptors()
+        self.gate = Gate(
+            Policy.of(config), most_waiting=lambda: most_waiting(descriptors.capacity)
+        )
         self.reading = EntryReader(self.hub.publish, reactor)
         self.budget = Budget()
         self.issuers = IssuerCache(reactor)
@@ -110,8 +122,8 @@ class _Composition:
         self.tls = _tls_files(config, reactor)
         ports = self.ports()
         invitation = Invitation(ports, sse=config.protocols.sse)
-        parts: list[IService] = [Descriptors(), *ports, invitation]
-        parts += [self.clients, files, positions, *([self.tls] if self.tls else ())]
+        parts: list[IService] = [descriptors, *ports, invitation]
+        parts += [self.clients, slow_readers, files, positions, *([self.tls] if self.tls else ())]
         if options["demo"]:
             parts.append(demonstration)
         else:
@@ -180,7 +192,7 @@ class _Composition:
         tls = None if self.config.listen else self.tls
         ports = [Listening(each, site, self.reactor, tls) for each in self.config.http_endpoints]
         if protocols.tcp:
-            lines = LineFactory(self.reactor, self.clients)
+            lines = LineFactory(self.reactor, self.clients, self.gate)
             tls = None if self.config.listen_tcp else self.tls
             for each in self.config.tcp_endpoints:
                 ports.append(Listening(each, lines, self.reactor, tls, LINES))

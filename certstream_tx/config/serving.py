@@ -66,16 +66,10 @@ class Lag:
         Number(0.01, 1),
         0.5,
         "lost more than this share of its stream within the window, and at least 1,000 messages",
-        support=Support.IGNORED,
     )
-    window_secs: int = setting(
-        Integer(1, 3600), 60, "the window, in seconds", support=Support.IGNORED
-    )
+    window_secs: int = setting(Integer(1, 3600), 60, "the window, in seconds")
     stall_secs: int = setting(
-        Integer(1, 3600),
-        10,
-        "took nothing for this many seconds while data waited",
-        support=Support.IGNORED,
+        Integer(1, 3600), 10, "took nothing for this many seconds while data waited"
     )
 
 
@@ -99,25 +93,26 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """Requests of one client address."""
+    """Requests of one client: an IPv4 address, or an IPv6 /64; a connection of the raw TCP stream
+    counts as a request."""
 
-    enabled: bool = setting(Switch(), False, "refuse what goes beyond", support=Support.REFUSED)
+    enabled: bool = setting(Switch(), False, "refuse what goes beyond (429)")
     per_second: int = setting(Integer(1, 1_000_000), 10, "requests a second, on average")
     burst_size: int = setting(Integer(1, 1_000_000), 20, "at once")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionLimit:
-    """Connections at the same time."""
+    """Streams, and requests that are being answered, at the same time."""
 
-    enabled: bool = setting(Switch(), False, "refuse what goes beyond", support=Support.REFUSED)
+    enabled: bool = setting(Switch(), False, "refuse what goes beyond (429)")
     max_connections: int = setting(
         Integer(1, 10_000_000), 10_000, "in total", env=("MAX_CONNECTIONS",)
     )
     per_ip_limit: int | None = setting(
         Nullable(Integer(1, 10_000_000)),
         100,
-        "of one client; null: no limit",
+        "of one client, an IPv4 address or an IPv6 /64; null: no limit",
         env=("PER_IP_LIMIT",),
     )
 

@@ -74,13 +74,14 @@ class Config:
     buffer_size: int = setting(
         Integer(1, 1_000_000),
         1000,
-        "messages of a stream that are kept for clients which fall behind",
+        "messages of a stream that are kept for clients which fall behind, at most 16 MiB; within "
+        "that, whatever came in the last two seconds is kept, though there be more",
     )
     trusted_proxies: tuple[IPNetwork, ...] = setting(
         ListOf(Network(), "addresses or networks"),
         (),
-        "proxies whose X-Forwarded-For is believed",
-        support=Support.IGNORED,
+        "proxies whose X-Forwarded-For is believed; a client's address is the last one in it that "
+        "is no such proxy (over a Unix socket, always)",
     )
     ct_logs_url: str | None = setting(
         Nullable(Url()),

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from certstream_tx.config.serving import Lag
 from certstream_tx.hub.broadcast import Hub
 from certstream_tx.hub.channel import Channel, Slow
 from certstream_tx.hub.subscription import Reader, Subscription
@@ -25,6 +26,11 @@ class LagBounds:
     """seconds in which it is lost"""
     stall: int = 10
     """seconds"""
+
+    @classmethod
+    def of(cls, lag: Lag) -> "LagBounds":
+        """As it is configured."""
+        return cls(max_lost_share=lag.max_lost_share, window=lag.window_secs, stall=lag.stall_secs)
 
 
 class LagWatch:

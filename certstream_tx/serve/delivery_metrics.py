@@ -9,7 +9,7 @@ from certstream_tx.serve.metric_rows import HistogramRow, MetricRow, Samples, So
 
 
 def _websocket(sources: Sources) -> Iterator[Channel]:
-    return (c for c in sources.hub.channels() if c.wire is WEBSOCKET)
+    return (c for c in sources.hub.channels() if c.wire.protocol == WEBSOCKET.protocol)
 
 
 def _connections(stream: Stream) -> Callable[[Sources], Samples]:
@@ -25,7 +25,7 @@ def _channels(value: Callable[[Channel], float]) -> Callable[[Sources], Samples]
 def _bytes_by_wire(sources: Sources) -> Samples:
     totals: defaultdict[str, int] = defaultdict(int)
     for channel in sources.hub.channels():
-        totals[channel.wire.name] += channel.bytes_sent
+        totals[channel.wire.protocol] += channel.bytes_sent
     return (((wire,), total) for wire, total in totals.items())
 
 
@@ -53,12 +53,6 @@ DELIVERY = (
         "gauge",
         "WebSocket clients of the domains-only stream.",
         _connections(Stream.DOMAINS_ONLY),
-    ),
-    MetricRow(
-        "certstream_ws_messages_lagged",
-        "counter",
-        "Messages that WebSocket clients did not get because they read too slowly.",
-        one(lambda s: sum(c.lost for c in _websocket(s))),
     ),
     MetricRow(
         "certstream_ws_disconnect_silent",

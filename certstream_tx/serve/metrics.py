@@ -10,6 +10,7 @@ from certstream_tx.serve.access_metrics import ACCESS
 from certstream_tx.serve.delivery_metrics import DELIVERY, HISTOGRAMS
 from certstream_tx.serve.log_metrics import LOGS
 from certstream_tx.serve.metric_rows import HistogramRow, MetricRow, Sources
+from certstream_tx.serve.slow_metrics import SLOW
 
 __all__ = ["HISTOGRAMS", "METRICS", "HistogramRow", "MetricRow", "Sources"]
 
@@ -21,4 +22,4 @@ BUILD = MetricRow(
     ("version", "python"),
 )
 
-METRICS = (*DELIVERY, *ACCESS, *LOGS, BUILD)
+METRICS = (*DELIVERY, *SLOW, *ACCESS, *LOGS, BUILD)

@@ -1,0 +1,38 @@
+"""What the kernel holds for a peer."""
+
+import socket
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from certstream_tx.serve.socket_queue import unacknowledged
+
+
+class QueueTests(SynchronousTestCase):
+    """Of real sockets, and of what has none."""
+
+    def test_shrinks_when_the_peer_reads(self) -> None:
+        """What was sent and not read is in it; it changes with every read."""
+        with socket.create_server(("127.0.0.1", 0)) as port:
+            near = socket.create_connection(port.getsockname())
+            far, _ = port.accept()
+        with near, far:
+            near.setblocking(False)
+            self.assertEqual(unacknowledged(near), 0)
+            with self.assertRaises(BlockingIOError):
+                while True:
+                    near.send(bytes(1 << 16))
+            full = unacknowledged(near)
+            self.assertGreater(full, 0)
+            self.assertEqual(unacknowledged(near), full)
+            read = 0
+            while unacknowledged(near) == full and read < 1 << 24:
+                read += len(far.recv(1 << 16))
+            self.assertLess(unacknowledged(near), full)
+
+    def test_unknown(self) -> None:
+        """Nothing is known of what is closed, or is no socket."""
+        near, far = socket.socketpair()
+        near.close()
+        far.close()
+        self.assertEqual(unacknowledged(near), 0)
+        self.assertEqual(unacknowledged(object()), 0)
