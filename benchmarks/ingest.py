@@ -5,16 +5,13 @@ one on, with one client on each stream in use. What counts is the server's own t
 processor, so that the load client and the log, which share the machine, do not.
 """
 
-import json
 import time
-import urllib.request
-from pathlib import Path
 
-from benchmarks.processes import BIN as PYTHON_BIN
 from benchmarks.processes import (
-    Running,
     folder,
+    follow,
     listening_port,
+    log_command,
     metric,
     running,
     server_command,
@@ -23,6 +20,8 @@ from benchmarks.processes import (
 
 SIZE = 300_000
 """entries of the log: half a minute of reading"""
+STANDING = ("--rate", "0", "--size", str(SIZE), "--max-entries", "1024")
+"""options of a log that never grows"""
 SKIP = 30_000
 """entries before the measurement begins: caches fill, the page size is learned"""
 STREAMS = {
@@ -34,43 +33,12 @@ STREAMS = {
 }
 
 
-def log_command(kind: str) -> list[str]:
-    """The demonstration log as a process that never grows."""
-    return [
-        str(PYTHON_BIN / "python"), "-m", "certstream_tx.demo", "--kind", kind, "--rate", "0",
-        "--size", str(SIZE), "--max-entries", "1024",
-    ]  # fmt: skip
-
-
-def configure(place: Path, log: Running) -> Path:
-    """A configuration that follows only this log, from its first entry."""
-    list_url = log.wait_for(r"(http://\S+/log_list\.json)", 120).group(1)
-    with urllib.request.urlopen(list_url, timeout=30) as answer:
-        (operator,) = json.load(answer)["operators"]
-    (entry,) = operator.get("logs") or operator["tiled_logs"]
-    url = (entry.get("url") or entry["monitoring_url"]).rstrip("/")
-    section = "custom_logs" if "url" in entry else "static_logs"
-    state = place / "state.json"
-    state.write_text(json.dumps({"version": 1, "logs": {url: {"current_index": 0}}}))
-    config = place / "config.yaml"
-    config.write_text(
-        json.dumps(
-            {
-                "ct_logs_url": None,
-                section: [{"name": "bench", "url": url, "key": entry["key"]}],
-                "ct_log": {"state_file": str(state), "default_operator_rate_limit_ms": 0},
-            }
-        )
-    )
-    return config
-
-
 def measure(kind: str, paths: list[str]) -> tuple[float, float, float]:
     """Entries a core-second, entries a second, peak of resident MB."""
     with (
         folder() as place,
-        running(log_command(kind), place, "log") as log,
-        running(server_command("--config", str(configure(place, log))), place, "server") as server,
+        running(log_command("--kind", kind, *STANDING), place, "log") as log,
+        running(server_command("--config", str(follow(place, log))), place, "server") as server,
     ):
         port = listening_port(server)
         clients = [wsload("ws", port, path, 1, 120, 0) for path in paths]

@@ -90,6 +90,36 @@ def listening_port(server: Running) -> int:
     return int(server.wait_for(r"Listening on https?://[^ /]*:(\d+)").group(1))
 
 
+def log_command(*options: str) -> list[str]:
+    """The demonstration log as a process of its own."""
+    return [str(BIN / "python"), "-m", "certstream_tx.demo", *options]
+
+
+def follow(place: Path, log: Running, more: dict[str, Any] | None = None) -> Path:
+    """A configuration that follows only this log (of one kind), from its first entry."""
+    list_url = log.wait_for(r"(http://\S+/log_list\.json)", 120).group(1)
+    with urllib.request.urlopen(list_url, timeout=30) as answer:
+        (operator,) = json.load(answer)["operators"]
+    (entry,) = operator.get("logs") or operator["tiled_logs"]
+    url = (entry.get("url") or entry["monitoring_url"]).rstrip("/")
+    section = "custom_logs" if "url" in entry else "static_logs"
+    state = place / "state.json"
+    state.write_text(json.dumps({"version": 1, "logs": {url: {"current_index": 0}}}))
+    ct_log = {"state_file": str(state), "default_operator_rate_limit_ms": 0}
+    config = place / "config.yaml"
+    config.write_text(
+        json.dumps(
+            {
+                "ct_logs_url": None,
+                section: [{"name": "bench", "url": url, "key": entry["key"]}],
+                **(more or {}),
+                "ct_log": ct_log | (more or {}).get("ct_log", {}),
+            }
+        )
+    )
+    return config
+
+
 def metric(port: int, name: str) -> float:
     """The sum of a metric over its labels."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
@@ -109,11 +139,17 @@ def load_client() -> str:
 
 
 def wsload(
-    mode: str, port: int, path: str, clients: int, seconds: float, warmup: float = 2
+    mode: str,
+    port: int,
+    path: str,
+    clients: int,
+    seconds: float,
+    warmup: float = 2,
+    options: Sequence[str] = (),
 ) -> subprocess.Popen[str]:
     """The load client, started; :func:`result` waits for it."""
     return subprocess.Popen(
-        [load_client(), mode, "127.0.0.1", str(port), path, str(clients), str(seconds),
+        [load_client(), *options, mode, "127.0.0.1", str(port), path, str(clients), str(seconds),
          str(warmup)],
         stdout=subprocess.PIPE,
         text=True,

@@ -26,7 +26,7 @@ SILENT_SECONDS = 60
 """a WebSocket peer of which nothing was heard for this long, pongs included, is dropped"""
 CLOSE_SECONDS = 2
 """how long a closing handshake may take, and what was begun may take to be written"""
-STOP_SECONDS = 1.5
+STOP_SECONDS = 1.0
 """how long all clients together have to take leave when the server stops"""
 
 
