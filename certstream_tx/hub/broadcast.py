@@ -29,13 +29,15 @@ NEWEST = 25
 class _Feed:
     """One stream: what waits for the next flush, and its channels."""
 
-    __slots__ = ("channels", "pending", "pending_bytes", "sequence", "stream")
+    __slots__ = ("channels", "pending", "pending_bytes", "published", "sequence", "stream")
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.sequence = 0
         """of the next message"""
         self.pending: list[bytes] = []
+        self.published: list[float] = []
+        """when each of them was"""
         self.pending_bytes = 0
         self.channels: dict[Wire, Channel] = {}
 
@@ -46,7 +48,13 @@ class _Feed:
     def forget_pending(self) -> None:
         """Nobody is there to get it."""
         if not self.in_use:
-            self.pending, self.pending_bytes = [], 0
+            self.take_pending()
+
+    def take_pending(self) -> tuple[list[bytes], list[float]]:
+        """What waits, and when it was published; nothing waits any more."""
+        taken = self.pending, self.published
+        self.pending, self.published, self.pending_bytes = [], [], 0
+        return taken
 
 
 class Hub:
@@ -132,6 +140,7 @@ class Hub:
         """Take one message: encode it for the streams in use, and see that it is flushed soon."""
         self.newest.append(message)
         self.counts.published += 1
+        now = self._clock.seconds()
         for feed in self._feeds.values():
             if not feed.in_use:
                 # The number moves on, so that one who returns sees that something passed.
@@ -142,6 +151,7 @@ class Hub:
                 continue
             feed.sequence += 1
             feed.pending.append(payload)
+            feed.published.append(now)
             feed.pending_bytes += len(payload)
             if feed.pending_bytes >= MAX_PENDING_BYTES:
                 self.flush()
@@ -167,11 +177,14 @@ class Hub:
             self.counts.flush_messages.observe(messages)
 
     def _flush_feed(self, feed: _Feed, now: float) -> int:
-        payloads, feed.pending, feed.pending_bytes = feed.pending, [], 0
+        payloads, published = feed.take_pending()
         first = feed.sequence - len(payloads)
         for channel in list(feed.channels.values()):
             if channel:
                 channel.send(payloads, first, now)
+        written = self._clock.seconds()
+        for each in published:
+            self.counts.delivery_seconds.observe(max(0.0, written - each))
         return len(payloads)
 
     def _wait(self) -> float:

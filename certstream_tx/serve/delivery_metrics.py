@@ -105,6 +105,12 @@ DELIVERY = (
 
 HISTOGRAMS = (
     HistogramRow(
+        "certstream_delivery_seconds",
+        "From having read a certificate until its message was written to every client that keeps"
+        " up; one observation for each message and stream in use.",
+        lambda s: s.hub.counts.delivery_seconds,
+    ),
+    HistogramRow(
         "certstream_flush_seconds",
         "Time a flush took: framing what waited and sending it to every client.",
         lambda s: s.hub.counts.flush_seconds,

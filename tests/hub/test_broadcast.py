@@ -267,3 +267,27 @@ class FlushClockTests(SynchronousTestCase):
         self.assertAlmostEqual(counts.flush_seconds.total, 0.002)
         (channel,) = self.hub.channels()
         self.assertEqual((channel.messages_sent, channel.bytes_sent), (3, len(self.sink.taken)))
+
+    def test_delivery_is_timed(self) -> None:
+        """Each message from its publication until the flush that carried it was done."""
+        self.takes = 0.002
+        self.hub.publish(Numbered(0))
+        self.clock.advance(0)
+        self.hub.publish(Numbered(1))
+        self.clock.rightNow += 0.0005
+        self.hub.publish(Numbered(2))
+        self.clock.advance(MAX_GAP)
+        delivery = self.hub.counts.delivery_seconds
+        self.assertEqual(sum(delivery.counts), 3)
+        waited = 0.0005 + MAX_GAP
+        self.assertAlmostEqual(delivery.total, 0.002 + (waited + 0.002) + (MAX_GAP + 0.002))
+
+    def test_delivery_to_nobody_is_not_timed(self) -> None:
+        """What waited for somebody who left is no delivery."""
+        hub = Hub(self.clock)
+        subscription = hub.subscribe(Stream.LITE, WEBSOCKET, Sink())
+        hub.publish(Numbered(0))
+        subscription.close()
+        hub.subscribe(Stream.LITE, WEBSOCKET, Sink())
+        self.clock.advance(1)
+        self.assertEqual(sum(hub.counts.delivery_seconds.counts), 0)

@@ -1,6 +1,7 @@
 """The table of metrics, and the text it becomes."""
 
 import re
+import sys
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
@@ -131,6 +132,45 @@ class ExpositionTests(HouseTestCase):
         self.assertGreater(self.value("certstream_bytes_sent_total", protocol="websocket"), 300_000)
         self.assertEqual(self.value("certstream_flush_seconds_count"), 3000)
         self.assertEqual(self.value("certstream_flush_messages_bucket", le="1.0"), 3000)
+
+    def test_delivery_time(self) -> None:
+        """How long messages take from the certificate to the clients."""
+        self.house.open()
+        self.house.hub.publish(Numbered(1))
+        self.house.clock.advance(0.004)
+        self.assertEqual(self.value("certstream_delivery_seconds_count"), 1)
+        self.assertEqual(self.value("certstream_delivery_seconds_bucket", le="0.005"), 1)
+
+    def test_scrape_costs_the_same_for_any_number_of_clients(self) -> None:
+        """Nothing is done for each client, neither for those that keep up nor for the others."""
+
+        def calls() -> int:
+            count = 0
+
+            def note(frame: object, event: str, argument: object) -> None:
+                nonlocal count
+                count += 1
+
+            sys.setprofile(note)
+            try:
+                self.exposition.text()
+            finally:
+                sys.setprofile(None)
+            return count
+
+        def enter(count: int) -> None:
+            for i in range(count):
+                visitor = self.house.open()
+                if i % 2:
+                    visitor.kernel.room = 0
+            for i in range(2000):
+                self.house.hub.publish(Numbered(i))
+                self.house.hub.flush()
+
+        enter(4)
+        few = calls()
+        enter(100)
+        self.assertLess(abs(calls() - few), 20)
 
     def test_silent_clients(self) -> None:
         """Peers that were dropped are counted."""
