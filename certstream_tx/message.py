@@ -94,6 +94,13 @@ class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="message_type",
     timestamp: float
 
 
+MAX_DOCUMENT_BYTES: Final = 1 << 20
+"""Client libraries close the connection over more than this (``websockets`` does by default): one
+entry could drop a server's clients, and others' messages out of what is kept for those that are
+behind. Real messages are below 200 KB."""
+_FRAME_BYTES: Final = 512
+"""room for what stands around a lite document in a full one"""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 # Intermediates and roots: a few hundred in all public logs, 5 KB of JSON each.
@@ -129,27 +136,43 @@ class Message:
         return self.certificate.error
 
     def lite(self) -> bytes:
-        """The document for the lite stream."""
+        """The document for the lite stream; of what is too large for one, the hashes."""
         lite = self._lite
         if lite is None:
-            lite = self._lite = self._encode_lite()
+            lite = self._lite = self._fitting(self.certificate)
         return lite
 
     def full(self) -> bytes:
-        """The document for the full stream: lite, with ``as_der`` and ``chain``."""
-        chain = b",".join([_chain_certificate(der) for der in self.entry.chain])
-        der = b2a_base64(self.entry.submitted, newline=False)
-        return b"".join((self.lite()[:-3], b',"as_der":"', der, b'"},"chain":[', chain, b"]}}"))
+        """The document for the full stream: lite, with ``as_der`` and ``chain`` as far as there is
+        room for them. What could be read comes first: nothing hides behind its own size."""
+        der, chain = self.entry.submitted, self.entry.chain
+        return (
+            _full(self.lite(), der, chain)
+            or _full(self._lite_without("chain"), der, ())
+            or _with_der_and_chain(self._lite_without("as_der and chain"), b"", b"")
+        )
 
     def domains_only(self) -> bytes | None:
-        """The document for the domains-only stream; None without a DNS name."""
+        """The document for the domains-only stream; None without a DNS name, or with too many."""
         domains = self.certificate.all_domains
-        return _encode(DnsEntries(domains)) if domains else None
+        document = _encode(DnsEntries(domains)) if domains else None
+        return document if document is None or len(document) <= MAX_DOCUMENT_BYTES else None
 
-    def _encode_lite(self) -> bytes:
+    def _lite_without(self, what: str) -> bytes:
+        error = self.certificate.error
+        reason = _left_out(what) if error is None else f"{error}; {_left_out(what)}"
+        return self._fitting(msgspec.structs.replace(self.certificate, error=reason))
+
+    def _fitting(self, certificate: Certificate) -> bytes:
+        lite = self._encode_lite(certificate)
+        if len(lite) <= MAX_DOCUMENT_BYTES - _FRAME_BYTES:
+            return lite
+        reason = _left_out("all but the hashes")
+        return self._encode_lite(unread_certificate(self.entry.submitted, reason))
+
+    def _encode_lite(self, certificate: Certificate) -> bytes:
         entry = self.entry
         source = self.source
-        certificate = self.certificate
         submission = entry.timestamp / 1000
         error = certificate.error
         if error is not None:
@@ -176,6 +199,27 @@ class Message:
                 )
             )
         )
+
+
+def _left_out(what: str) -> str:
+    return f"{what} left out, for the message would be larger than {MAX_DOCUMENT_BYTES} bytes"
+
+
+def _full(lite: bytes, der: bytes, chain: tuple[bytes, ...]) -> bytes | None:
+    """The document of full; None when it is too large."""
+    if (len(der) + sum(map(len, chain))) * 4 // 3 > MAX_DOCUMENT_BYTES:
+        return None
+    document = _with_der_and_chain(
+        lite,
+        b2a_base64(der, newline=False),
+        b",".join([_chain_certificate(each) for each in chain]),
+    )
+    return document if len(document) <= MAX_DOCUMENT_BYTES else None
+
+
+def _with_der_and_chain(lite: bytes, der: bytes, chain: bytes) -> bytes:
+    """``der`` is base64, ``chain`` the elements of the array."""
+    return b"".join((lite[:-3], b',"as_der":"', der, b'"},"chain":[', chain, b"]}}"))
 
 
 def read_entry_certificate(entry: Entry) -> Certificate:
