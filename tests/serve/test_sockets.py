@@ -15,15 +15,16 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from certstream_tx.framing import OPCODE_CLOSE, OPCODE_PING, OPCODE_TEXT
+from certstream_tx.framing import OPCODE_CLOSE, OPCODE_PING
 from certstream_tx.hub import Hub, Stream
 from certstream_tx.serve.clients import Clients
-from certstream_tx.serve.site import make_site
+from certstream_tx.serve.site import Surface, make_site
 from certstream_tx.serve.socket_writer import SocketWriter
+from certstream_tx.serve.tcp import LineFactory
 from tests.hub.messages import Numbered, number_of
 from tests.serve.certificates import server_options
-from tests.serve.memory import frames_of
-from tests.serve.visitor import EXAMPLES, HANDSHAKE, masked
+from tests.serve.visitor import EXAMPLES, masked
+from tests.serve.wires.clients import SSEClient, TCPClient, WebSocketClient, WireClient
 
 reactor: Any = global_reactor
 
@@ -34,17 +35,29 @@ SECONDS = 10
 
 
 class Reader(Protocol):
-    """A client that reads as it likes."""
+    """A client that reads as it likes.
 
-    def __init__(self, pause: float) -> None:
+    :param pause: seconds without reading after each piece; 0: reads always
+    :param half_closes: whether it closes its side once it has asked for the stream
+    """
+
+    def __init__(
+        self,
+        pause: float,
+        wire: type[WireClient] = WebSocketClient,
+        *,
+        half_closes: bool = False,
+    ) -> None:
         self.pause = pause
-        """seconds without reading after each piece; 0: reads always"""
+        self.wire = wire
+        self.half_closes = half_closes
         self.data = bytearray()
         self.gone: Deferred[None] = Deferred()
 
     def connectionMade(self) -> None:
-        assert self.transport is not None
-        self.transport.write(HANDSHAKE)
+        self.transport.write(self.wire.request(Stream.LITE))  # type: ignore[union-attr]
+        if self.half_closes:
+            self.transport.loseWriteConnection()  # type: ignore[union-attr]
 
     def dataReceived(self, data: bytes) -> None:
         self.data += data
@@ -55,11 +68,9 @@ class Reader(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.gone.callback(None)
 
-    def frames(self) -> list[tuple[int, bytes]]:
-        """Everything received, all of it whole frames."""
-        head, _, rest = bytes(self.data).partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101"), head
-        return frames_of(rest)
+    def kinds(self) -> list[str]:
+        """Of everything received, all of it whole."""
+        return [unit.kind for unit in self.wire.read(bytes(self.data))]
 
     def was_told_to_leave(self) -> bool:
         """Whether the last that came is a close frame with 1001."""
@@ -67,7 +78,8 @@ class Reader(Protocol):
 
     def numbers(self) -> list[int]:
         """Of the messages received."""
-        return [number_of(p) for o, p in self.frames() if o == OPCODE_TEXT and p[:1] != b"{"]
+        units = self.wire.read(bytes(self.data))
+        return [number_of(unit.payload) for unit in units if unit.kind == "message"]
 
 
 class SocketTests(TestCase):
@@ -75,38 +87,57 @@ class SocketTests(TestCase):
 
     timeout = 60
 
-    async def serve(self, endpoint: str, *, tls: bool = False, ring: int = 1 << 20) -> None:
-        self.hub = Hub(reactor, ring_messages=ring, ring_bytes=1 << 26)
+    async def serve(
+        self,
+        endpoint: str,
+        *,
+        tls: bool = False,
+        ring: int = 1 << 20,
+        wire: type[WireClient] = WebSocketClient,
+    ) -> None:
+        self.hub = Hub(reactor, ring_messages=ring, ring_bytes=1 << 26, epoch="e")
         self.clients = Clients(
-            reactor, self.hub, heartbeat=lambda now: b"{}", heartbeat_seconds=2, ping_seconds=1
-        )
-        site: Any = make_site(
             reactor,
             self.hub,
-            self.clients,
-            examples=EXAMPLES,
-            metrics=lambda: b"",
-            ready=lambda: True,
+            heartbeat=lambda now: b'{"message_type":"heartbeat"}',
+            heartbeat_seconds=2,
+            ping_seconds=1,
         )
+        factory: Any = LineFactory(reactor, self.clients)
+        if wire is not TCPClient:
+            factory = make_site(
+                reactor,
+                self.hub,
+                self.clients,
+                examples=EXAMPLES,
+                metrics=lambda: b"",
+                ready=lambda: True,
+                surface=Surface(sse=True),
+            )
         if tls:
-            site = TLSMemoryBIOFactory(server_options(), False, site)
+            factory = TLSMemoryBIOFactory(server_options(), False, factory)
         self.clients.startService()
-        self.port = await serverFromString(reactor, endpoint).listen(site)
+        self.port = await serverFromString(reactor, endpoint).listen(factory)
         self.addCleanup(self.port.stopListening)
         self.addCleanup(self.clients.stopService)
 
-    async def connect(self, where: str, pauses: list[float], *, tls: bool = False) -> list[Reader]:
+    async def connect(
+        self, where: str, pauses: list[float], *, tls: bool = False, **how: Any
+    ) -> list[Reader]:
         readers = []
         for pause in pauses:
             endpoint = clientFromString(reactor, where)
             if tls:
                 endpoint = wrapClientTLS(CertificateOptions(), endpoint)  # trusts anybody
-            reader = Reader(pause)
+            reader = Reader(pause, **how)
             await endpoint.connect(Factory.forProtocol(lambda reader=reader: reader))
             self.addCleanup(self.leave, reader)
             readers.append(reader)
-        await self.until(lambda: len(self.clients) == len(pauses))
+        await self.until(lambda: self.subscribed() == len(pauses))
         return readers
+
+    def subscribed(self) -> int:
+        return sum(map(len, self.hub.channels()))
 
     def leave(self, reader: Reader) -> Deferred[None]:
         assert reader.transport is not None
@@ -133,8 +164,8 @@ class SocketTests(TestCase):
             await deferLater(reactor, dice.choice((0, 0, 0.002)))
         pings.stop()
 
-    async def check_everybody_gets_everything(self, where: str, *, tls: bool = False) -> None:
-        readers = await self.connect(where, [0, 0, 0, 0.002, 0.004], tls=tls)
+    async def check_everybody_gets_everything(self, where: str, **how: Any) -> None:
+        readers = await self.connect(where, [0, 0, 0, 0.002, 0.004], **how)
         await self.broadcast()
         channels = list(self.hub.channels())
         await self.until(lambda: all(len(c.held) == 0 for c in channels))
@@ -143,7 +174,8 @@ class SocketTests(TestCase):
         )
         for reader in readers:
             self.assertEqual(reader.numbers(), list(range(MESSAGES)))
-            self.assertIn(OPCODE_PING, [opcode for opcode, _ in reader.frames()])
+            if reader.wire is WebSocketClient:
+                self.assertIn(f"opcode {OPCODE_PING}", reader.kinds())
         self.assertEqual(channels[0].messages_sent, MESSAGES * len(readers))
         self.assertEqual(channels[0].lost, 0)
 
@@ -166,6 +198,39 @@ class SocketTests(TestCase):
         await self.serve("tcp:0:interface=127.0.0.1", tls=True)
         where = f"tcp:127.0.0.1:{self.port.getHost().port}"
         await self.check_everybody_gets_everything(where, tls=True)
+
+    async def check_wire(self, wire: type[WireClient], **how: Any) -> None:
+        for tls in (False, True):
+            await self.serve("tcp:0:interface=127.0.0.1", tls=tls, wire=wire)
+            where = f"tcp:127.0.0.1:{self.port.getHost().port}"
+            half_closes = how.get("half_closes", False) and not tls
+            await self.check_everybody_gets_everything(
+                where, tls=tls, wire=wire, half_closes=half_closes
+            )
+
+    async def test_events(self) -> None:
+        """As server-sent events, plain and over TLS."""
+        await self.check_wire(SSEClient)
+
+    async def test_lines(self) -> None:
+        """As lines, to clients that closed their side, and over TLS."""
+        await self.check_wire(TCPClient, half_closes=True)
+
+    async def test_half_closed_and_gone(self) -> None:
+        """A client that closed its side, and then is gone, is found with the next messages."""
+        await self.serve("tcp:0:interface=127.0.0.1", wire=TCPClient)
+        where = f"tcp:127.0.0.1:{self.port.getHost().port}"
+        (reader,) = await self.connect(where, [0], wire=TCPClient, half_closes=True)
+        self.hub.publish(Numbered(0))
+        await self.until(lambda: reader.numbers() == [0])
+        await self.leave(reader)
+
+        def gone() -> bool:
+            self.hub.publish(Numbered(1))
+            return len(self.clients) == 0
+
+        await self.until(gone)
+        self.assertFalse(self.hub.in_use(Stream.LITE))
 
     async def test_client_that_falls_behind(self) -> None:
         """One that hardly reads loses whole messages, all counted; the others lose nothing."""
@@ -219,7 +284,7 @@ class SocketTests(TestCase):
         stopped = self.clients.stopService()
         for reader in readers[3:]:
             await self.until(reader.was_told_to_leave)
-            self.assertEqual(reader.frames()[-1][0], OPCODE_CLOSE)
+            self.assertEqual(reader.kinds()[-1], f"opcode {OPCODE_CLOSE}")
             reader.transport.write(masked(OPCODE_CLOSE, b"\x03\xe9"))  # type: ignore[union-attr]
         await stopped
         self.assertLess(reactor.seconds() - began, 4.0)

@@ -56,11 +56,13 @@ class WireClient:
         site: Any = house.site
         return site
 
-    def request(self, stream: Stream) -> bytes:
+    @classmethod
+    def request(cls, stream: Stream) -> bytes:
         """What asks for a stream."""
         raise NotImplementedError
 
-    def split(self, data: bytes) -> tuple[list[Unit], bytes]:
+    @classmethod
+    def split(cls, data: bytes) -> tuple[list[Unit], bytes]:
         """Whole units, and what is left of one that is cut."""
         raise NotImplementedError
 
@@ -81,16 +83,22 @@ class WireClient:
         self.link.kernel.room = ENDLESS
         self.collect()
 
-    def units(self, *, cut: bool = False) -> list[Unit]:
-        """All units so far; AssertionError unless they are whole, but for a ``cut`` last one."""
-        self.collect()
-        head, found, rest = bytes(self.data).partition(self.preamble)
+    @classmethod
+    def read(cls, data: bytes, *, cut: bool = False) -> list[Unit]:
+        """All units of a connection's bytes; AssertionError unless they are whole, but for a
+        ``cut`` last one."""
+        head, found, rest = data.partition(cls.preamble) if cls.preamble else (b"", b"x", data)
         if not found:
             assert cut or not head, head
             return []
-        units, rest = self.split(rest)
+        units, rest = cls.split(rest)
         assert cut or not rest, rest
         return units
+
+    def units(self, *, cut: bool = False) -> list[Unit]:
+        """All units so far."""
+        self.collect()
+        return self.read(bytes(self.data), cut=cut)
 
     def messages(self, *, cut: bool = False) -> list[bytes]:
         """The documents."""
@@ -107,13 +115,15 @@ class WebSocketClient(WireClient):
     wire = WEBSOCKET
     chatter = masked(OPCODE_PING, b"?")
 
-    def request(self, stream: Stream) -> bytes:
+    @classmethod
+    def request(cls, stream: Stream) -> bytes:
         return (
             b"GET /%s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n" % (PATHS[stream], KEY)
         )
 
-    def split(self, data: bytes) -> tuple[list[Unit], bytes]:
+    @classmethod
+    def split(cls, data: bytes) -> tuple[list[Unit], bytes]:
         frames, rest = split_frames(data)
         units = []
         for opcode, payload in frames:
@@ -137,10 +147,12 @@ class SSEClient(WireClient):
     preamble = b"\r\n\r\n" + SSE_RETRY
     chatter = b"GET / HTTP/1.1\r\n\r\n"
 
-    def request(self, stream: Stream) -> bytes:
+    @classmethod
+    def request(cls, stream: Stream) -> bytes:
         return b"GET /sse?stream=%s HTTP/1.1\r\nHost: a\r\n\r\n" % stream.value.encode()
 
-    def split(self, data: bytes) -> tuple[list[Unit], bytes]:
+    @classmethod
+    def split(cls, data: bytes) -> tuple[list[Unit], bytes]:
         *events, rest = data.split(b"\n\n")
         units = []
         for event in events:
@@ -164,18 +176,14 @@ class TCPClient(WireClient):
     def factory(cls, house: House) -> IProtocolFactory:
         return LineFactory(house.clock, house.clients)
 
-    def request(self, stream: Stream) -> bytes:
+    @classmethod
+    def request(cls, stream: Stream) -> bytes:
         return {Stream.FULL: b"f", Stream.LITE: b"l", Stream.DOMAINS_ONLY: b"D"}[stream]
 
-    def split(self, data: bytes) -> tuple[list[Unit], bytes]:
+    @classmethod
+    def split(cls, data: bytes) -> tuple[list[Unit], bytes]:
         *lines, rest = data.split(b"\n")
         return [Unit("message", line) for line in lines], rest
-
-    def units(self, *, cut: bool = False) -> list[Unit]:
-        self.collect()
-        units, rest = self.split(bytes(self.data))
-        assert cut or not rest, rest
-        return units
 
 
 CLIENTS: tuple[type[WireClient], ...] = (WebSocketClient, SSEClient, TCPClient)
