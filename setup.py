@@ -57,6 +57,7 @@ setup(
         "prometheus-client>=0.21",  # metric families and the process metrics
     ],
     extras_require={"test": TEST, "dev": DEV},
+    entry_points={"console_scripts": ["certstream-tx = certstream_tx.command_line.main:main"]},
     classifiers=[
         "Framework :: Twisted",
         "License :: OSI Approved :: MIT License",

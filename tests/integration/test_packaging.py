@@ -94,6 +94,8 @@ class PackagingTests(SynchronousTestCase):
         self.assertNotIn(str(ROOT), found)
         listed = run(python, "-m", "twisted", "--help", cwd=elsewhere)
         self.assertIn("certstream", listed)
+        command = self.venv / "bin" / "certstream-tx"
+        self.assertEqual(run(command, "version", cwd=elsewhere).split()[0], "certstream-tx")
         with ServerProcess(
             "--demo",
             launcher=(*twistd, "--nodaemon", "--pidfile="),
@@ -113,6 +115,7 @@ class PackagingTests(SynchronousTestCase):
             "certstream_tx/py.typed",
             "certstream_tx/data/log_list.json",
             "twisted/plugins/certstream_tx_plugin.py",
+            "certstream_tx/command_line/main.py",
         ):
             self.assertIn(name, names)
         self.assertNotIn("twisted/__init__.py", names)
