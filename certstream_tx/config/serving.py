@@ -93,8 +93,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """Requests of one client: an IPv4 address, or an IPv6 /64; a connection of the raw TCP stream
-    counts as a request."""
+    """Requests of one client, an IPv4 address or an IPv6 /64; on the TCP stream, connections."""
 
     enabled: bool = setting(Switch(), False, "refuse what goes beyond (429)")
     per_second: int = setting(Integer(1, 1_000_000), 10, "requests a second, on average")

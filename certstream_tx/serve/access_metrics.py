@@ -9,6 +9,24 @@ def _by_token(sources: Sources) -> Samples:
 
 ACCESS = (
     MetricRow(
+        "certstream_connection_limit_rejected",
+        "counter",
+        "Requests and connections refused because all places were taken.",
+        one(lambda s: s.gate.counts.full_rejected),
+    ),
+    MetricRow(
+        "certstream_per_ip_limit_rejected",
+        "counter",
+        "Requests and connections refused because their client had all the places it may have.",
+        one(lambda s: s.gate.counts.network_rejected),
+    ),
+    MetricRow(
+        "certstream_rate_limit_rejected",
+        "counter",
+        "Requests and connections refused because their client asked too fast.",
+        one(lambda s: s.gate.counts.rate_rejected),
+    ),
+    MetricRow(
         "certstream_auth_rejected",
         "counter",
         "Requests and connections refused because they had no token, or none that is good.",
@@ -20,5 +38,23 @@ ACCESS = (
         "Requests and connections let in, by the name of the token they came with.",
         _by_token,
         ("token",),
+    ),
+    MetricRow(
+        "certstream_places_taken",
+        "gauge",
+        "Connections that count for the limit: streams, and requests that are being answered.",
+        one(lambda s: s.gate.slots.total),
+    ),
+    MetricRow(
+        "certstream_connections_waiting",
+        "gauge",
+        "Connections that have not asked for anything yet, or were answered.",
+        one(lambda s: len(s.gate.waiting)),
+    ),
+    MetricRow(
+        "certstream_connections_waiting_dropped_total",
+        "counter",
+        "Connections closed because too many had not asked for anything.",
+        one(lambda s: s.gate.counts.waiting_dropped),
     ),
 )

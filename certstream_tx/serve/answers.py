@@ -15,9 +15,13 @@ TEXT = b"text/plain; charset=utf-8"
 SERVER = f"certstream-tx/{__version__}".encode("ascii")
 
 UPGRADE_REQUIRED = 426
+TOO_MANY_REQUESTS = 429
 
 _METHODS = b"GET, HEAD, OPTIONS"
-_MORE_RESPONSES = {UPGRADE_REQUIRED: b"Upgrade Required"}
+_MORE_RESPONSES = {
+    UPGRADE_REQUIRED: b"Upgrade Required",
+    TOO_MANY_REQUESTS: b"Too Many Requests",
+}
 
 
 class Document(NamedTuple):

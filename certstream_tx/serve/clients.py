@@ -15,6 +15,7 @@ from twisted.internet.task import LoopingCall
 from certstream_tx.events import logger
 from certstream_tx.framing import CLOSE_GOING_AWAY, Wire
 from certstream_tx.hub import Hub, Stream
+from certstream_tx.serve.access.slots import Slot
 
 log = logger("certstream_tx.clients")
 
@@ -100,6 +101,7 @@ class Clients(Service):
         self._close_ticks = close_seconds
         self._next_tick: dict[Client, None] = {}
         self._deadlines: dict[Client, int] = {}
+        self._slots: dict[Client, Slot] = {}
         self._tick = LoopingCall(self.tick)
         self._tick.clock = clock
         self._all_gone: Deferred[None] | None = None
@@ -121,6 +123,11 @@ class Clients(Service):
         """It is open; it will be visited one period from now."""
         self._wheel[self.now % len(self._wheel)][client] = None
 
+    def hold(self, client: Client, slot: Slot | None) -> None:
+        """It has this place until its connection is gone, whether or not it ever opens."""
+        if slot is not None:
+            self._slots[client] = slot
+
     def closing(self, client: Client) -> None:
         """It has begun to close: cut it when that takes too long."""
         self._deadlines.setdefault(client, self.now + self._close_ticks)
@@ -135,6 +142,9 @@ class Clients(Service):
             part.pop(client, None)
         self._deadlines.pop(client, None)
         self._next_tick.pop(client, None)
+        slot = self._slots.pop(client, None)
+        if slot is not None:
+            slot.release()
         if self._all_gone is not None and not len(self):
             gone, self._all_gone = self._all_gone, None
             gone.callback(None)

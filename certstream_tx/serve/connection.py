@@ -1,10 +1,11 @@
-"""Which writer a connection gets."""
+"""Which writer a connection gets, and what it goes through."""
 
-from typing import cast
+from typing import Any, cast
 
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.tcp import Connection
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper
+from twisted.protocols.policies import ProtocolWrapper
 
 from certstream_tx.serve.buffered_writer import BufferedWriter
 from certstream_tx.serve.socket_writer import SocketTransport, SocketWriter
@@ -24,3 +25,12 @@ def writer_for(transport: ClientTransport) -> Writer:
     if isinstance(below, Connection) and not ISSLTransport.providedBy(below):
         return SocketWriter(cast(SocketTransport, transport), below.getHandle().send)
     return BufferedWriter(transport)
+
+
+def behind_proxy(transport: Any) -> bool:
+    """Whether the client's address is said by the PROXY protocol, before its own first byte."""
+    while isinstance(transport, ProtocolWrapper):
+        if isinstance(transport, HAProxyProtocolWrapper):
+            return True
+        transport = transport.transport
+    return False

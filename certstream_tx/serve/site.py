@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from autobahn.twisted.resource import WebSocketResource
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import LineReceiver
@@ -16,8 +15,8 @@ from twisted.web.resource import IResource, Resource
 
 from certstream_tx.events import logger
 from certstream_tx.hub import Hub, Stream
-from certstream_tx.serve.access.carried import take_tokens
 from certstream_tx.serve.access.gate import Gate
+from certstream_tx.serve.access.guarded import GuardedChannel, GuardedRequest
 from certstream_tx.serve.answers import (
     JSON,
     TEXT,
@@ -26,7 +25,6 @@ from certstream_tx.serve.answers import (
     Node,
     Nothing,
     Page,
-    Refused,
     answer,
     error,
     error_document,
@@ -36,7 +34,7 @@ from certstream_tx.serve.examples import example
 from certstream_tx.serve.pages import landing_page
 from certstream_tx.serve.sse import EventStreamNode
 from certstream_tx.serve.takeover import let_go
-from certstream_tx.serve.websocket import StreamFactory
+from certstream_tx.serve.websocket import StreamFactory, StreamResource
 
 log = logger("certstream_tx.http")
 
@@ -77,7 +75,7 @@ class Surface:
 class StreamNode(Node):
     """A stream's path: a WebSocket for who asks for one."""
 
-    def __init__(self, resource: WebSocketResource | None, clients: Clients) -> None:
+    def __init__(self, resource: StreamResource | None, clients: Clients) -> None:
         super().__init__()
         self._resource = resource
         self._clients = clients
@@ -111,7 +109,7 @@ class StreamNode(Node):
 class Front(StreamNode):
     """``/``: the lite stream for clients, a page for people."""
 
-    def __init__(self, resource: WebSocketResource | None, clients: Clients) -> None:
+    def __init__(self, resource: StreamResource | None, clients: Clients) -> None:
         super().__init__(resource, clients)
         self._page = landing_page()
 
@@ -135,24 +133,22 @@ def _wants_websocket(request: "BoundedRequest") -> bool:
     return any(t.strip().lower() == b"websocket" for v in values for t in v.split(b","))
 
 
-def _upgrade(request: "BoundedRequest", resource: WebSocketResource) -> int:
+def _upgrade(request: "BoundedRequest", resource: StreamResource) -> int:
     """Hand the connection over, and leave nothing of the request behind."""
     channel = request.channel
+    resource.factory.slot = request.slot
     handed_over: int = resource.render(request)
     let_go(request, channel)
     return handed_over
 
 
-class BoundedRequest(server.Request):
+class BoundedRequest(GuardedRequest):
     """A request whose body is thrown away, and whose errors are JSON."""
 
     defaultContentType = None
 
-    channel: Any
     content: Any
     body_bytes = 0
-    tokens: tuple[bytes, ...] = ()
-    """what it carried that may be one; it is not in the request any more"""
     _refused = False
 
     def gotLength(self, length: int | None) -> None:
@@ -174,26 +170,7 @@ class BoundedRequest(server.Request):
         if not self.path.startswith(b"/"):
             # A server must accept a whole URL, which proxies send (RFC 9112 section 3.2.2).
             self.path = _ABSOLUTE.sub(b"/", self.path)
-        self.tokens = take_tokens(self, self.channel.site.gate.policy.header_name)
         super().process()
-
-    def render(self, resrc: IResource) -> None:
-        """Answer, if the gate lets it through."""
-        super().render(self._judged(resrc))
-
-    def _judged(self, resource: IResource) -> IResource:
-        """The resource, or what stands in its place for who is not let in.
-
-        A browser asks by OPTIONS whether it may send a token, and cannot send one with that.
-        """
-        cors = isinstance(resource, Node) and resource.cors
-        if self.method == b"OPTIONS" and isinstance(resource, Node):
-            return resource
-        if isinstance(resource, Node) and not resource.is_guarded(self):
-            return resource
-        gate: Gate = self.channel.site.gate
-        refusal = gate.refuses(self.tokens)
-        return resource if refusal is None else Refused(*refusal, cors=cors)
 
     def processingFailed(self, reason: Failure) -> Failure:
         """A mistake of ours: into the log, not to the client."""
@@ -217,13 +194,12 @@ class BoundedRequest(server.Request):
             self.channel.loseConnection()
 
 
-class BoundedChannel(http.HTTPChannel):
+class BoundedChannel(GuardedChannel):
     """An HTTP connection on which a request must arrive in time, however it trickles in."""
 
     totalHeadersSize = MAX_HEAD_BYTES
     maxHeaders = MAX_HEADERS
 
-    transport: Any
     _abort: IDelayedCall | None = None
 
     def dataReceived(self, data: bytes) -> None:
@@ -298,8 +274,8 @@ def make_site(
     :param gate: who is let in; everybody when there is none
     """
     surface = surface or Surface()
-    sockets: dict[Stream, WebSocketResource | None] = {
-        stream: WebSocketResource(StreamFactory(reactor, clients, stream))
+    sockets: dict[Stream, StreamResource | None] = {
+        stream: StreamResource(StreamFactory(reactor, clients, stream))
         if surface.websocket and stream in hub.streams
         else None
         for stream in Stream

@@ -17,6 +17,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from certstream_tx.framing import SSE, SSE_RETRY
 from certstream_tx.hub import Stream
 from certstream_tx.serve import tcp_options
+from certstream_tx.serve.access.guarded import GuardedRequest
 from certstream_tx.serve.answers import SERVER, Node, Nothing, error
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.connection import writer_for
@@ -94,6 +95,8 @@ class EventStreamNode(Node):
             request.finish()
             return NOT_DONE_YET
         client = EventStream(self._clients)
+        assert isinstance(request, GuardedRequest)
+        self._clients.hold(client, request.slot)
         head = _head(request)
         take_over(request, client)
         client.begin(head, stream, notices=b"1" in query.get(b"notices", ()))

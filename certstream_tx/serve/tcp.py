@@ -1,5 +1,7 @@
 """Raw TCP: one byte chooses a stream, then every line is a message.
 
+Where a token is needed the client's first line is ``token <token> [stream]``.
+
 Clients of this wire are scripts (``nc``, ``socat``): most send nothing, and many close their side
 of the connection once their input ends, which must not end the stream.
 """
@@ -22,14 +24,19 @@ from zope.interface import implementer
 from certstream_tx.framing import TCP
 from certstream_tx.hub import Stream
 from certstream_tx.serve import tcp_options
+from certstream_tx.serve.access.gate import Gate
+from certstream_tx.serve.access.slots import Slot
+from certstream_tx.serve.access.tokens import in_line
 from certstream_tx.serve.clients import Clients
-from certstream_tx.serve.connection import writer_for
+from certstream_tx.serve.connection import behind_proxy, writer_for
 from certstream_tx.serve.passive import PassiveClient
 
 CHOICE_SECONDS: Final = 5
 """for the byte that chooses; who sends none gets the lite stream then"""
 HANDSHAKE_SECONDS: Final = 10
 """for the TLS handshake, where there is one"""
+MAX_TOKEN_LINE: Final = 600
+"""bytes of the line with a token: the longest that is good has 530"""
 
 STREAMS: Final = {
     b"f": Stream.FULL,
@@ -50,10 +57,14 @@ class LineStream(PassiveClient, LineReceiver):
     _deadline: IDelayedCall | None = None
     """set while it has not chosen"""
     _half_closed = False
+    _has_place = False
+    _line = b""
+    """as much as there is of the line that has to hold a token"""
 
-    def __init__(self, clock: IReactorTime, clients: Clients) -> None:
+    def __init__(self, clock: IReactorTime, clients: Clients, gate: Gate) -> None:
         self.clients = clients
         self._clock = clock
+        self._gate = gate
 
     def makeConnection(self, transport: Any) -> None:
         """Put the writer between this and the transport, and wait for the choice."""
@@ -63,7 +74,13 @@ class LineStream(PassiveClient, LineReceiver):
         self.setRawMode()
         super().makeConnection(self.writer)
         self.clients.add(self)
-        if self.clients.stopping:
+        proxied = behind_proxy(transport)
+        if proxied:
+            # Who it is, the proxy's header says, which has not been read yet.
+            self._gate.waits(self, None)
+        else:
+            self._enter()
+        if self.clients.stopping or not (self._has_place or proxied):
             self.close()
         elif isinstance(transport, TLSMemoryBIOProtocol):
             self._deadline = self._clock.callLater(HANDSHAKE_SECONDS, self.abort)
@@ -77,16 +94,22 @@ class LineStream(PassiveClient, LineReceiver):
             self._deadline = self._clock.callLater(CHOICE_SECONDS, self._choose)
 
     def rawDataReceived(self, data: bytes) -> None:
-        """The first byte is the choice; the rest is ignored."""
+        """The first byte is the choice, or the first line if a token is needed; the rest is
+        ignored."""
         if self._deadline is not None:
-            self._choose(STREAMS.get(data[:1], Stream.LITE))
+            if self._gate.asks:
+                self._line += data[: MAX_TOKEN_LINE - len(self._line)]
+                if b"\n" in self._line or len(self._line) == MAX_TOKEN_LINE:
+                    self._choose_by_line()
+            else:
+                self._choose(STREAMS.get(data[:1], Stream.LITE))
         self.ignore(data)
 
     def readConnectionLost(self) -> None:
         """It will say nothing more, and may well go on to read."""
         self._half_closed = True
         if self._deadline is not None:
-            self._choose()
+            self._choose_by_line()
 
     def writeConnectionLost(self) -> None:
         """Our side is never closed alone."""
@@ -94,6 +117,7 @@ class LineStream(PassiveClient, LineReceiver):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, however it went."""
         self._wait_no_more()
+        self._gate.waiting.discard(self)
         super().connectionLost(reason)
 
     def visit(self, heartbeat: bytes | None, ping: bool) -> None:
@@ -106,9 +130,29 @@ class LineStream(PassiveClient, LineReceiver):
         self._wait_no_more()
         super().close()
 
-    def _choose(self, stream: Stream = Stream.LITE) -> None:
+    def _enter(self) -> None:
+        """Take a place, if there is one."""
+        entered = self._gate.enter_unasked(self.writer.getPeer())
+        if isinstance(entered, Slot):
+            self._has_place = True
+            self.clients.hold(self, entered)
+
+    def _choose_by_line(self) -> None:
+        """With what there is of the first line."""
+        line = in_line(self._line.partition(b"\n")[0])
+        self._line = b""
+        if line is None:
+            self._choose()
+        else:
+            self._choose(STREAMS.get(line.stream[:1], Stream.LITE), line.token)
+
+    def _choose(self, stream: Stream = Stream.LITE, *tokens: bytes) -> None:
         self._wait_no_more()
-        if stream in self.clients.hub.streams:
+        self._gate.waiting.discard(self)
+        if not self._has_place:
+            self._enter()
+        welcome = self._has_place and self._gate.knows(tokens)
+        if welcome and stream in self.clients.hub.streams:
             self.subscribe(stream)
         else:
             self.close()
@@ -123,16 +167,18 @@ class LineFactory(Factory):
     """The clients of a port.
 
     :param clock: for the time they have to choose
+    :param gate: who is let in; everybody when there is none
     """
 
     noisy = False
 
-    def __init__(self, clock: IReactorTime, clients: Clients) -> None:
+    def __init__(self, clock: IReactorTime, clients: Clients, gate: Gate | None = None) -> None:
         self._clock = clock
         self._clients = clients
+        self._gate = gate or Gate()
 
     def buildProtocol(self, addr: IAddress | None) -> LineStream:
         """One more client."""
-        client = LineStream(self._clock, self._clients)
+        client = LineStream(self._clock, self._clients, self._gate)
         client.factory = self
         return client

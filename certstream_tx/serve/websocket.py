@@ -7,10 +7,11 @@ Its own timers, limits on connections and prepared messages are not used.
 
 from typing import Any
 
+from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from autobahn.websocket.types import ConnectionRequest
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES
@@ -27,6 +28,7 @@ from certstream_tx.framing import (
     websocket_text,
 )
 from certstream_tx.hub import Stream
+from certstream_tx.serve.access.slots import Slot
 from certstream_tx.serve.access.tokens import SUBPROTOCOL
 from certstream_tx.serve.answers import error_document
 from certstream_tx.serve.clients import Clients
@@ -286,6 +288,8 @@ class StreamFactory(WebSocketServerFactory):
     """
 
     noisy = False
+    slot: Slot | None = None
+    """the place of the next client that is built"""
 
     def __init__(self, reactor: IReactorTime, clients: Clients, stream: Stream) -> None:
         super().__init__(reactor=reactor, server=f"certstream-tx/{__version__}")
@@ -299,6 +303,13 @@ class StreamFactory(WebSocketServerFactory):
         self.openHandshakeTimeout = self.closeHandshakeTimeout = 0
         self.protocol = self._with_options()
 
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """One more client, which has the place that was taken for it."""
+        client: Any = super().buildProtocol(addr)
+        slot, self.slot = self.slot, None
+        self.clients.hold(client, slot)
+        return client
+
     def _with_options(self) -> type[StreamProtocol]:
         """The protocol with this factory's options as class attributes."""
         options: dict[str, Any] = {}
@@ -306,3 +317,11 @@ class StreamFactory(WebSocketServerFactory):
             value = getattr(self, name)
             options[name] = staticmethod(value) if callable(value) else value
         return type("StreamProtocol", (StreamProtocol,), options)
+
+
+class StreamResource(WebSocketResource):
+    """Hands a request's connection to a stream's factory."""
+
+    def __init__(self, factory: StreamFactory) -> None:
+        super().__init__(factory)
+        self.factory = factory

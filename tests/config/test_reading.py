@@ -402,8 +402,6 @@ class SupportTests(LoadTestCase):
     def test_refused(self) -> None:
         """Where ignoring would do harm."""
         for yaml, keys in {
-            "rate_limit: {enabled: true}": ["rate_limit.enabled"],
-            "connection_limit: {enabled: true}": ["connection_limit.enabled"],
             "protocols: {api: true}": ["protocols.api"],
             "dedup: {enabled: true}": ["dedup.enabled"],
             "hot_reload: {enabled: true}": ["hot_reload.enabled"],
@@ -420,9 +418,7 @@ class SupportTests(LoadTestCase):
     def test_ignored(self) -> None:
         """Where it does none, a warning."""
         loaded = self.load("trusted_proxies: [10.0.0.0/8]\napi: {cache_capacity: 5}")
-        self.assertEqual(
-            loaded.warnings, ("trusted_proxies: no effect yet", "api.cache_capacity: no effect yet")
-        )
+        self.assertEqual(loaded.warnings, ("api.cache_capacity: no effect yet",))
         self.assertEqual(loaded.config.trusted_proxies, (ip_network("10.0.0.0/8"),))
 
     def test_defaults_are_fine(self) -> None:

@@ -7,7 +7,7 @@ from struct import calcsize, unpack_from
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.tcp import Connection
@@ -160,6 +160,8 @@ class KernelSocket:
 class SocketTransport(Connection):
     """The very transport of plain connections, on a `Kernel`."""
 
+    peer: IPv4Address | IPv6Address = IPv4Address("TCP", "192.0.2.1", 54321)
+
     def __init__(self, kernel: Kernel) -> None:
         self.descriptors = Descriptors()
         self.kernel = kernel
@@ -173,8 +175,8 @@ class SocketTransport(Connection):
     def aborted(self) -> bool:
         return self._aborting
 
-    def getPeer(self) -> IPv4Address:
-        return IPv4Address("TCP", "192.0.2.1", 54321)
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        return self.peer
 
     def getHost(self) -> IPv4Address:
         return IPv4Address("TCP", "192.0.2.2", 8080)

@@ -236,7 +236,7 @@ class TableTests(HouseTestCase):
             self.assertRegex(row.help, r"^[A-Z].*\.$")
         labels = {label for row in METRICS for label in row.labels}
         allowed = {"log", "source_id", "log_type", "log_id", "operator", "protocol", "stream"}
-        self.assertLessEqual(labels, allowed | {"wire", "kind", "version", "python"})
+        self.assertLessEqual(labels, allowed | {"wire", "kind", "version", "python", "token"})
 
     def test_more_rows(self) -> None:
         """A composition can add what it knows."""

@@ -54,7 +54,7 @@ class House:
             heartbeat=lambda now: b'{"message_type":"heartbeat","timestamp":%d}' % now,
         )
         self.clients.startService()
-        self.gate = Gate(policy)
+        self.gate = Gate(policy, now=self.clock.seconds)
         self.ready = False
         self.metrics = lambda: b"# metrics\n"
         self.site: CertstreamSite = make_site(

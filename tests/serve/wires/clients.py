@@ -174,7 +174,7 @@ class TCPClient(WireClient):
 
     @classmethod
     def factory(cls, house: House) -> IProtocolFactory:
-        return LineFactory(house.clock, house.clients)
+        return LineFactory(house.clock, house.clients, house.gate)
 
     @classmethod
     def request(cls, stream: Stream) -> bytes:
