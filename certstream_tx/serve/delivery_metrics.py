@@ -3,18 +3,23 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from certstream_tx.framing import WEBSOCKET
+from certstream_tx.framing import SSE, TCP, WEBSOCKET, Wire
 from certstream_tx.hub import Channel, Stream
 from certstream_tx.serve.metric_rows import HistogramRow, MetricRow, Samples, Sources, one
 
 
-def _websocket(sources: Sources) -> Iterator[Channel]:
-    return (c for c in sources.hub.channels() if c.wire.protocol == WEBSOCKET.protocol)
+def _of(wire: Wire, sources: Sources) -> Iterator[Channel]:
+    return (c for c in sources.hub.channels() if c.wire.protocol == wire.protocol)
+
+
+def _clients(wire: Wire) -> Callable[[Sources], Samples]:
+    """Those of one protocol."""
+    return one(lambda s: sum(map(len, _of(wire, s))))
 
 
 def _connections(stream: Stream) -> Callable[[Sources], Samples]:
     """WebSocket clients of one stream."""
-    return one(lambda s: sum(len(c) for c in _websocket(s) if c.stream is stream))
+    return one(lambda s: sum(len(c) for c in _of(WEBSOCKET, s) if c.stream is stream))
 
 
 def _channels(value: Callable[[Channel], float]) -> Callable[[Sources], Samples]:
@@ -34,7 +39,7 @@ DELIVERY = (
         "certstream_ws_connections_total",
         "gauge",
         "WebSocket clients connected.",
-        one(lambda s: sum(map(len, _websocket(s)))),
+        _clients(WEBSOCKET),
     ),
     MetricRow(
         "certstream_ws_connections_full",
@@ -53,6 +58,18 @@ DELIVERY = (
         "gauge",
         "WebSocket clients of the domains-only stream.",
         _connections(Stream.DOMAINS_ONLY),
+    ),
+    MetricRow(
+        "certstream_sse_connections",
+        "gauge",
+        "Clients of Server-Sent Events connected.",
+        _clients(SSE),
+    ),
+    MetricRow(
+        "certstream_tcp_connections",
+        "gauge",
+        "Clients of raw TCP connected that have their stream.",
+        _clients(TCP),
     ),
     MetricRow(
         "certstream_ws_disconnect_silent",

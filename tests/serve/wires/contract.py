@@ -11,6 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.hub import Stream
 from certstream_tx.serve.clients import STOP_SECONDS
+from certstream_tx.serve.delivery_metrics import DELIVERY
+from certstream_tx.serve.metric_rows import Sources
+from certstream_tx.serve.slow_metrics import SLOW
 from tests.hub.messages import Numbered, number_of
 from tests.serve.links import Link
 from tests.serve.visitor import House
@@ -19,6 +22,13 @@ from tests.serve.wires.clients import CLIENTS, WireClient, channel_of, make_hous
 QUIET_SECONDS = 40
 MAX_TICKS = 8
 """of the random steps: a client that takes nothing for longer is dropped"""
+
+COUNTED = {
+    "websocket": ("certstream_ws_connections_total", "certstream_ws_messages_lagged"),
+    "sse": ("certstream_sse_connections", "certstream_sse_messages_lagged"),
+    "tcp": ("certstream_tcp_connections", "certstream_tcp_messages_lagged"),
+}
+"""names that dashboards use, by protocol"""
 
 STEPS = st.lists(
     st.one_of(
@@ -192,6 +202,32 @@ class Contract(SynchronousTestCase):
         """Bytes that a client's transport may hold at most."""
         raise NotImplementedError
 
+    def test_is_counted(self) -> None:
+        """Clients, bytes and losses are counted for the protocol, and for no other."""
+        house = self.make_house(ring_messages=20)
+        clients = [self.subscribed(stream, house) for stream in Stream]
+        clients[1].link.kernel.room = 3_000
+        for _ in range(30):
+            publish(house, 5, padding=2_000)
+        for client in clients:
+            client.settle()
+        texts: dict[str, float] = {}
+        sources = Sources(house.hub, house.clients, list, house.clock.seconds)
+        for row in (*DELIVERY, *SLOW):
+            for labels, value in row.read(sources):
+                texts["/".join((row.name, *labels))] = value
+        ours = self.client.wire.protocol
+        for protocol, (connections, lagged) in COUNTED.items():
+            mine = protocol == ours
+            self.assertEqual(texts[connections], 3 if mine else 0, protocol)
+            self.assertEqual(texts[lagged] > 0, mine, protocol)
+            self.assertEqual(f"certstream_bytes_sent_total/{protocol}" in texts, mine)
+        received = sum(len(client.messages()) for client in clients)
+        lost = sum(c.lost for c in house.hub.channels())
+        self.assertEqual(received + lost, 450)
+        self.assertEqual(texts[COUNTED[ours][1]], lost)
+        self.assertGreater(texts[f"certstream_bytes_sent_total/{ours}"], 2_000 * received)
+
     # Quiet streams
 
     def test_heartbeats(self) -> None:
@@ -244,6 +280,17 @@ class Contract(SynchronousTestCase):
         publish(self.house, 2)
         self.assertEqual(client.messages(), [b"lite 0 ", b"lite 1 "])
         self.assertIsNone(client.link.closed)
+
+    def test_beginning_is_not_overtaken(self) -> None:
+        """Messages that come while the answer is still on its way come behind it."""
+        client = self.connect()
+        client.link.kernel.room = 10
+        client.link.send(client.request(Stream.LITE))
+        publish(self.house, 3)
+        self.house.clock.advance(1)
+        client.settle()
+        publish(self.house, 2)
+        self.assertEqual([number_of(m) for m in client.messages()], list(range(5)))
 
     def test_bytes_one_by_one(self) -> None:
         """What asks for the stream may arrive in any pieces."""
