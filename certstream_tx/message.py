@@ -7,91 +7,36 @@ all that full has beyond lite, so full is lite with these appended.
 
 from binascii import b2a_base64
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from certstream_tx.certificate import Certificate, read_certificate, unread_certificate
 from certstream_tx.ct.entry import Entry, update_type
 from certstream_tx.ct.structs import PRECERT_ENTRY
-from certstream_tx.ct.tiles import TILE_WIDTH, tile_path
+from certstream_tx.message_fields import (
+    CertificateUpdate,
+    DnsEntries,
+    Heartbeat,
+    Source,
+    SourceFields,
+    UpdateFields,
+)
 from certstream_tx.x509.cache import BoundedCache
 from certstream_tx.x509.example import EXAMPLE_ISSUER, EXAMPLE_PRECERTIFICATE
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A log, as its messages name it.
-
-    name: its description
-    url: as listed or configured, without a slash at the end; of a tiled log the monitoring prefix
-    operator: None where unknown
-    log_id: base64; None where unknown
-    kind: how it is read
-    """
-
-    name: str
-    url: str
-    operator: str | None
-    log_id: str | None
-    kind: Literal["rfc6962", "tiled"]
-
-    def cert_link(self, index: int) -> str:
-        """Where the entry can be had: the request for it alone, or the full data tile that holds
-        it, or will."""
-        if self.kind == "tiled":
-            return f"{self.url}/{tile_path('data', index // TILE_WIDTH)}"
-        return f"{self.url}/ct/v1/get-entries?start={index}&end={index}"
-
-
-class SourceFields(msgspec.Struct, frozen=True, gc=False):
-    """``data.source``."""
-
-    name: str
-    url: str
-    timestamp: float
-    type: Literal["rfc6962", "tiled"]
-    operator: str | None
-    log_id: str | None
-
-
-class UpdateFields(msgspec.Struct, frozen=True, gc=False):
-    """``data`` of a ``certificate_update``."""
-
-    update_type: str
-    cert_index: int
-    cert_link: str
-    seen: float
-    submission_timestamp: float
-    late: bool | UnsetType
-    parse_error: str | UnsetType
-    source: SourceFields
-    leaf_cert: Certificate
-    """The last field: see Message.full."""
-
-
-class CertificateUpdate(
-    msgspec.Struct, frozen=True, gc=False, tag_field="message_type", tag="certificate_update"
-):
-    """The message of lite."""
-
-    data: UpdateFields
-
-
-class DnsEntries(
-    msgspec.Struct, frozen=True, gc=False, tag_field="message_type", tag="dns_entries"
-):
-    """The message of domains-only."""
-
-    data: list[str]
-
-
-class Heartbeat(msgspec.Struct, frozen=True, gc=False, tag_field="message_type", tag="heartbeat"):
-    """Tells a client of a quiet stream that the server is there."""
-
-    timestamp: float
+__all__ = [
+    "EXAMPLES",
+    "MAX_DOCUMENT_BYTES",
+    "KeptMessage",
+    "Message",
+    "Source",
+    "build_message",
+    "heartbeat",
+    "read_entry_certificate",
+]
 
 
 MAX_DOCUMENT_BYTES: Final = 1 << 20
@@ -105,6 +50,8 @@ _encode: Final = msgspec.json.Encoder().encode
 
 # Intermediates and roots: a few hundred in all public logs, 5 KB of JSON each.
 _chain_certificates: BoundedCache[bytes] = BoundedCache(max_entries=2048, max_bytes=8 << 20)
+# The same as DER, by itself.
+_chain_ders: BoundedCache[bytes] = BoundedCache(max_entries=2048, max_bytes=8 << 20)
 
 
 class Message:
@@ -158,6 +105,21 @@ class Message:
         document = _encode(DnsEntries(domains)) if domains else None
         return document if document is None or len(document) <= MAX_DOCUMENT_BYTES else None
 
+    @property
+    def size(self) -> int:
+        """Bytes of the certificate and its chain."""
+        return len(self.entry.submitted) + sum(map(len, self.entry.chain))
+
+    def hashes(self) -> tuple[bytes, bytes]:
+        """SHA-256 and SHA-1 of the certificate."""
+        certificate = self.certificate
+        return _digest(certificate.sha256), _digest(certificate.sha1)
+
+    def kept(self) -> "KeptMessage":
+        """The same in a quarter of the memory."""
+        chain = tuple(map(_shared, self.entry.chain))
+        return KeptMessage(replace(self.entry, chain=chain), self.source, self.seen, self.late)
+
     def _lite_without(self, what: str) -> bytes:
         error = self.certificate.error
         reason = _left_out(what) if error is None else f"{error}; {_left_out(what)}"
@@ -199,6 +161,30 @@ class Message:
                 )
             )
         )
+
+
+class KeptMessage(NamedTuple):
+    """A message without anything that was read or encoded: that is done for each who asks."""
+
+    entry: Entry
+    source: Source
+    seen: float
+    late: bool
+
+    def lite(self) -> bytes:
+        """See Message."""
+        return self._read().lite()
+
+    def full(self) -> bytes:
+        """See Message."""
+        return self._read().full()
+
+    def domains_only(self) -> bytes | None:
+        """See Message."""
+        return self._read().domains_only()
+
+    def _read(self) -> Message:
+        return Message(self.entry, self.source, self.seen, late=self.late)
 
 
 def _left_out(what: str) -> str:
@@ -253,6 +239,19 @@ def _chain_certificate(der: bytes) -> bytes:
         encoded = _encode(fields)
         _chain_certificates.put(der, encoded)
     return encoded
+
+
+def _shared(der: bytes) -> bytes:
+    """The same bytes, as one object for all whose chains have them."""
+    known = _chain_ders.get(der)
+    if known is None:
+        _chain_ders.put(der, der)
+        return der
+    return known
+
+
+def _digest(fingerprint: str) -> bytes:
+    return bytes.fromhex(fingerprint.replace(":", ""))
 
 
 def _examples() -> dict[str, bytes]:

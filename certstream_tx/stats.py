@@ -2,6 +2,17 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class LogStatus(StrEnum):
+    """Whether a log can be read."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    """it fails now and then, or signs what does not match what was read"""
+    UNHEALTHY = "unhealthy"
+    """it cannot be read, and is only asked from time to time whether it can again"""
 
 
 @dataclass(slots=True)
@@ -28,6 +39,8 @@ class LogStats:
     last_head_at: float | None = None
     last_entry_timestamp: float | None = None
     entries: int = 0
+    late_entries: int = 0
+    """of ``entries``, those that came after their neighbours, out of a gap that was filled"""
     parse_failures: int = 0
     requests: int = 0
     throttled: int = 0
@@ -38,8 +51,48 @@ class LogStats:
     bad_signatures: int = 0
     root_mismatches: int = 0
     head_regressions: int = 0
+    gaps_open: int = 0
+    """ranges before ``position`` that could not be read yet, or were left out for now"""
+    gap_entries: int = 0
+    """entries in them"""
     tiles_fetched: int = 0
     issuers_missing: int = 0
+    health: LogStatus = LogStatus.HEALTHY
+    """by what came of the last requests alone"""
+    last_success_at: float | None = None
+    """when it last gave what it should"""
+    health_checks_failed: int = 0
+    """looks at its head, while it was unhealthy, that gave nothing"""
+    head_errors: int = 0
+    """looks at its head that gave nothing that can be used"""
+    heads_verified: int = 0
+    """heads whose signature was confirmed by the log's key"""
+    keyless: bool = False
+    """its key is not known: its heads are taken at their word"""
+
+    @property
+    def status(self) -> LogStatus:
+        """Whether it can be read and trusted."""
+        if self.health is LogStatus.HEALTHY and self.inconsistent:
+            return LogStatus.DEGRADED
+        return self.health
+
+    @property
+    def inconsistent(self) -> bool:
+        """Whether the log signed something else than what was read."""
+        return self.root_mismatches > 0
+
+    @property
+    def verification(self) -> str:
+        """What can be said of the entries that were read."""
+        if self.inconsistent:
+            return "inconsistent"
+        return "verified" if self.verified_size and not self.keyless else "unverified"
+
+    @property
+    def lag(self) -> int:
+        """Entries between what was published and the newest head."""
+        return max(0, self.head_size - self.position)
 
     @property
     def source_id(self) -> str:

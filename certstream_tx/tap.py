@@ -10,7 +10,7 @@ from certstream_tx.ct.log_list import Log
 from certstream_tx.demo.service import DemoLogs
 from certstream_tx.demonstration import Demonstration, OfflineFallback
 from certstream_tx.events import logger, set_level
-from certstream_tx.hub import Hub, Stream
+from certstream_tx.hub import Hub, Newest, Stream
 from certstream_tx.hub.broadcast import RING_SECONDS
 from certstream_tx.hub.lag import LagBounds
 from certstream_tx.ingest.budget import Budget
@@ -42,6 +42,7 @@ from certstream_tx.serve.exposition import Exposition
 from certstream_tx.serve.invitation import Invitation
 from certstream_tx.serve.listening import LINES, ListenError, Listening
 from certstream_tx.serve.metrics import Sources
+from certstream_tx.serve.reports import Reports
 from certstream_tx.serve.site import Surface, make_site
 from certstream_tx.serve.slow_readers import SlowReaders
 from certstream_tx.serve.tcp import LineFactory
@@ -89,6 +90,7 @@ class _Composition:
             streams=_streams(config),
             ring_messages=config.buffer_size,
             ring_seconds=RING_SECONDS,
+            newest=_newest(config),
         )
         slow_readers = SlowReaders(reactor, self.hub, LagBounds.of(config.lag))
         self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)
@@ -168,17 +170,17 @@ class _Composition:
     def ports(self) -> list[Listening]:
         """The ports to listen on: those of the site, and those of the raw TCP stream."""
         protocols = self.config.protocols
+        sources = Sources(
+            self.hub, self.clients, self.current_stats, self.reactor.seconds, self.gate
+        )
         site = make_site(
             self.reactor,
             self.hub,
             self.clients,
             examples=EXAMPLES,
-            metrics=Exposition(
-                Sources(
-                    self.hub, self.clients, self.current_stats, self.reactor.seconds, self.gate
-                )
-            ).text,
+            metrics=Exposition(sources).text,
             ready=self.any_log_answered,
+            reports=Reports(sources),
             gate=self.gate,
             surface=Surface(
                 websocket=protocols.websocket,
@@ -186,6 +188,7 @@ class _Composition:
                 metrics=protocols.metrics,
                 health=protocols.health,
                 example_json=protocols.example_json,
+                api=protocols.api,
             ),
         )
         # Endpoint strings bring their own TLS.
@@ -214,6 +217,7 @@ class _Composition:
             kind=followed.kind,
             operator=followed.operator,
             log_id=followed.log_id_base64,
+            keyless=followed.key is None,
         )
         return LogPoller(
             followed,
@@ -256,6 +260,12 @@ def _tls_files(config: Config, reactor: Any) -> TLSFiles | None:
     if config.listen:
         log.warn("tls_cert and tls_key are for port: they change nothing about listen")
     return TLSFiles(config.tls_cert, config.tls_key, reactor)
+
+
+def _newest(config: Config) -> Newest:
+    if not config.protocols.api:
+        return Newest()
+    return Newest(config.api.cache_capacity, indexed=True)
 
 
 def _streams(config: Config) -> list[Stream]:

@@ -15,6 +15,7 @@ LAYER = {
     "config": PURE,
     "certificate": PURE,
     "message": PURE,
+    "message_fields": PURE,
     "framing": PURE,
     "hub": CORE,
     "events": CORE,

@@ -4,6 +4,7 @@ Every field is held by tests/golden; here is what stands between the fields.
 """
 
 import json
+from hashlib import sha1, sha256
 from typing import Any
 
 from hypothesis import given, settings
@@ -245,3 +246,40 @@ class OtherDocumentTests(SynchronousTestCase):
             json.loads(EXAMPLES["domains-only"]),
             {"message_type": "dns_entries", "data": ["www.example.com", "example.com"]},
         )
+
+
+class KeptTests(SynchronousTestCase):
+    """Messages that are kept to be read again."""
+
+    def test_same_documents(self) -> None:
+        """What is kept gives the very documents that were sent."""
+        messages = [
+            build_message(read_entry(*each), SOURCE, lambda: 17.25) for each in page_entries()
+        ]
+        messages += [
+            Message(entry(NAMED), TILED, 1.5, late=True),
+            Message(entry(b"no certificate"), SOURCE, 2.0),
+            Message(entry(b"leaf", error="broken leaf"), SOURCE, 2.0),
+        ]
+        for message in messages:
+            kept = message.kept()
+            self.assertEqual(kept.lite(), message.lite())
+            self.assertEqual(kept.full(), message.full())
+            self.assertEqual(kept.domains_only(), message.domains_only())
+
+    def test_chains_are_shared(self) -> None:
+        """Of certificates with the same chain it is kept once."""
+        first, second = (
+            Message(entry(chain=(b"issuer %d" % 1, b"root %d" % 2)), SOURCE, 1.0).kept()
+            for _ in range(2)
+        )
+        self.assertEqual(first.entry.chain, second.entry.chain)
+        for one, other in zip(first.entry.chain, second.entry.chain, strict=True):
+            self.assertIs(one, other)
+
+    def test_hashes_and_size(self) -> None:
+        """Of the certificate as it was submitted, readable or not."""
+        for der in (NAMED, b"no certificate"):
+            message = Message(entry(der, chain=(b"ab", b"c")), SOURCE, 1.0)
+            self.assertEqual(message.hashes(), (sha256(der).digest(), sha1(der).digest()))
+            self.assertEqual(message.size, len(der) + 3)

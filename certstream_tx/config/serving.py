@@ -27,19 +27,18 @@ class Protocols:
         default_text="port + 1",
     )
     metrics: bool = setting(
-        Switch(), True, "`/metrics` in Prometheus' format", env=("METRICS_ENABLED",)
+        Switch(), True, "`/metrics` in Prometheus' format, and `/stats`", env=("METRICS_ENABLED",)
     )
-    health: bool = setting(Switch(), True, "`/health`", env=("HEALTH_ENABLED",))
+    health: bool = setting(
+        Switch(), True, "`/health`, `/health/deep` and `/ready`", env=("HEALTH_ENABLED",)
+    )
     example_json: bool = setting(
-        Switch(), True, "`/example.json` and its siblings", env=("EXAMPLE_JSON_ENABLED",)
-    )
-    api: bool = setting(
         Switch(),
-        False,
-        "the pages below `/api/`",
-        env=("API_ENABLED",),
-        support=Support.REFUSED,
+        True,
+        "`/example.json` and its siblings, and `/latest.json`",
+        env=("EXAMPLE_JSON_ENABLED",),
     )
+    api: bool = setting(Switch(), False, "the pages below `/api/`", env=("API_ENABLED",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +86,10 @@ class Api:
     """What `/api/` remembers."""
 
     cache_capacity: int = setting(
-        Integer(1, 1_000_000), 1000, "newest certificates kept", support=Support.IGNORED
+        Integer(1, 1_000_000),
+        1000,
+        "newest certificates kept for `/api/cert`, 2 KB each; no more than 8 KB each are kept of "
+        "large ones",
     )
 
 

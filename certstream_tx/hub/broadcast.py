@@ -1,6 +1,5 @@
 """The hub itself: what is published, when it is flushed, who is subscribed."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -8,6 +7,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from certstream_tx.framing import Wire
 from certstream_tx.hub.channel import Channel
 from certstream_tx.hub.counts import HubCounts
+from certstream_tx.hub.newest import Newest
 from certstream_tx.hub.ring import Ring
 from certstream_tx.hub.streams import Publishable, Stream, encode
 from certstream_tx.hub.subscription import Reader, Sink, Subscription
@@ -22,8 +22,6 @@ RING_MESSAGES = 1000
 RING_SECONDS = 2.0
 """what is younger is kept whatever its number, within the bytes: after an outage 10,000 messages a
 second come in, of which 1,000 are a tenth of a second, and every client is behind for that long"""
-NEWEST = 25
-"""messages kept, not encoded, for who asks for the newest ones"""
 
 
 class _Feed:
@@ -65,7 +63,7 @@ class Hub:
     :param ring_bytes: bytes a ring keeps for clients that are behind
     :param ring_messages: messages a ring keeps; whichever bound is met first counts
     :param ring_seconds: younger messages are kept although there are more than that
-    :param newest: how many of the newest messages are kept, not encoded
+    :param newest: where the newest messages are kept, for who asks for them
     :param epoch: names this run of the server in message ids
     """
 
@@ -77,14 +75,13 @@ class Hub:
         ring_bytes: int = RING_BYTES,
         ring_messages: int = RING_MESSAGES,
         ring_seconds: float = 0.0,
-        newest: int = NEWEST,
+        newest: Newest | None = None,
         max_gap: float = MAX_GAP,
         epoch: str | None = None,
     ) -> None:
         self.epoch = f"{int(clock.seconds() * 1000):x}" if epoch is None else epoch
         self.counts = HubCounts()
-        self.newest: deque[Publishable] = deque(maxlen=newest)
-        """the newest messages, oldest first"""
+        self.newest = Newest() if newest is None else newest
         self._clock = clock
         self._ring_bounds = (ring_bytes, ring_messages, ring_seconds)
         self._max_gap = max_gap

@@ -12,7 +12,7 @@ class Stream(Enum):
     DOMAINS_ONLY = "domains-only"
 
 
-class Publishable(Protocol):
+class Encodable(Protocol):
     """One certificate's messages, encoded when asked for."""
 
     def full(self) -> bytes:
@@ -28,7 +28,24 @@ class Publishable(Protocol):
         ...
 
 
-def encode(message: Publishable, stream: Stream) -> bytes | None:
+class Publishable(Encodable, Protocol):
+    """A message as it is published."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of what it is made from."""
+        ...
+
+    def kept(self) -> Encodable:
+        """The same in little memory, to be read again by who asks for it."""
+        ...
+
+    def hashes(self) -> tuple[bytes, ...]:
+        """What its certificate is found by."""
+        ...
+
+
+def encode(message: Encodable, stream: Stream) -> bytes | None:
     """The message's document for ``stream``; None when it has none."""
     if stream is Stream.LITE:
         return message.lite()

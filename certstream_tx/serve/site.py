@@ -29,9 +29,11 @@ from certstream_tx.serve.answers import (
     error,
     error_document,
 )
+from certstream_tx.serve.api import api_node
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.examples import example
 from certstream_tx.serve.pages import landing_page
+from certstream_tx.serve.reports import Reports
 from certstream_tx.serve.sse import EventStreamNode
 from certstream_tx.serve.takeover import let_go
 from certstream_tx.serve.websocket import StreamFactory, StreamResource
@@ -70,6 +72,7 @@ class Surface:
     metrics: bool = True
     health: bool = True
     example_json: bool = True
+    api: bool = False
 
 
 class StreamNode(Node):
@@ -261,6 +264,7 @@ def make_site(
     examples: Mapping[str, bytes],
     metrics: Callable[[], bytes],
     ready: Callable[[], bool],
+    reports: Reports,
     gate: Gate | None = None,
     surface: Surface | None = None,
 ) -> CertstreamSite:
@@ -271,6 +275,7 @@ def make_site(
     :param examples: built-in message by name of the stream, before there is a real one
     :param metrics: the text of ``/metrics``
     :param ready: whether the server listens and a log has answered
+    :param reports: what the server tells of itself as JSON
     :param gate: who is let in; everybody when there is none
     """
     surface = surface or Surface()
@@ -290,11 +295,18 @@ def make_site(
     if surface.example_json:
         for stream in hub.streams:
             nodes[stream].putChild(b"example.json", _example_page(hub, stream, examples))
+        if Stream.LITE in hub.streams:
+            root.putChild(b"latest.json", Page(reports.latest, cors=True))
     if surface.health:
-        root.putChild(b"health", Page(lambda: Document(TEXT, b"OK"), guarded=False))
+        health = Page(lambda: Document(TEXT, b"OK"), guarded=False)
+        health.putChild(b"deep", Page(reports.deep_health, guarded=False))
+        root.putChild(b"health", health)
         root.putChild(b"ready", Page(lambda: _readiness(ready()), guarded=False))
     if surface.metrics:
         root.putChild(b"metrics", Page(lambda: Document(METRICS_TEXT, metrics()), guarded=False))
+        root.putChild(b"stats", Page(reports.legacy_stats))
+    if surface.api:
+        root.putChild(b"api", api_node(reports))
     return CertstreamSite(root, reactor, gate or Gate())
 
 

@@ -1,7 +1,6 @@
 """Tests of :mod:`certstream_tx.config.reading`: which source says what, what can be wrong."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -367,7 +366,6 @@ class ContradictionTests(LoadTestCase):
             "tls_key: a": "tls_cert: expected a path",
             "auth: {enabled: true}": "auth.tokens: expected at least one token",
             "port: 65535\nprotocols: {tcp: true}": "protocols.tcp_port: expected a port",
-            "protocols: {tcp: true}\nauth: {enabled: true, tokens: [a]}": "protocols.tcp: expected",
         }.items():
             self.assertTrue(any(p.startswith(start) for p in self.problems(yaml)), yaml)
 
@@ -402,7 +400,6 @@ class SupportTests(LoadTestCase):
     def test_refused(self) -> None:
         """Where ignoring would do harm."""
         for yaml, keys in {
-            "protocols: {api: true}": ["protocols.api"],
             "dedup: {enabled: true}": ["dedup.enabled"],
             "hot_reload: {enabled: true}": ["hot_reload.enabled"],
             "additional_log_lists: ['http://a']": ["additional_log_lists"],
@@ -417,9 +414,9 @@ class SupportTests(LoadTestCase):
 
     def test_ignored(self) -> None:
         """Where it does none, a warning."""
-        loaded = self.load("trusted_proxies: [10.0.0.0/8]\napi: {cache_capacity: 5}")
-        self.assertEqual(loaded.warnings, ("api.cache_capacity: no effect yet",))
-        self.assertEqual(loaded.config.trusted_proxies, (ip_network("10.0.0.0/8"),))
+        loaded = self.load("static_logs: [{name: a, url: 'http://a', batch_size: 5}]")
+        self.assertEqual(loaded.warnings, ("static_logs[0].batch_size: no effect yet",))
+        self.assertEqual(loaded.config.static_logs[0].batch_size, 5)
 
     def test_defaults_are_fine(self) -> None:
         """A file may write down what is off anyway."""

@@ -1,6 +1,7 @@
 """Messages that say where they stand, and sinks that take what they are told to."""
 
 from collections.abc import Callable
+from hashlib import sha1, sha256
 
 
 class Numbered:
@@ -11,6 +12,17 @@ class Numbered:
         self.padding = b"." * padding
         self.names = names
         self.encoded: list[str] = []
+
+    @property
+    def size(self) -> int:
+        return len(self.padding)
+
+    def kept(self) -> "Numbered":
+        return Numbered(self.number, len(self.padding), names=self.names)
+
+    def hashes(self) -> tuple[bytes, ...]:
+        der = b"%d" % self.number
+        return sha256(der).digest(), sha1(der).digest()
 
     def _document(self, stream: str) -> bytes:
         self.encoded.append(stream)

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.framing import SSE, TCP, WEBSOCKET, Wire
-from certstream_tx.hub import Hub, Stream
+from certstream_tx.hub import Hub, Newest, Stream
 from certstream_tx.hub.broadcast import MAX_GAP, MAX_PENDING_BYTES
 from certstream_tx.hub.channel import CHUNK_BYTES
 from tests.hub.messages import Numbered, Sink, number_of
@@ -116,7 +116,7 @@ class PublishTests(SynchronousTestCase):
 
     def test_newest_are_kept_unencoded(self) -> None:
         """The newest messages are there to be encoded later, and no more than asked for."""
-        hub = Hub(self.clock, newest=2)
+        hub = Hub(self.clock, newest=Newest(2))
         messages = [Numbered(i) for i in range(3)]
         for message in messages:
             hub.publish(message)

@@ -18,6 +18,8 @@ from twisted.trial.unittest import TestCase
 from certstream_tx.framing import OPCODE_CLOSE, OPCODE_PING
 from certstream_tx.hub import Hub, Stream
 from certstream_tx.serve.clients import Clients
+from certstream_tx.serve.metrics import Sources
+from certstream_tx.serve.reports import Reports
 from certstream_tx.serve.site import Surface, make_site
 from certstream_tx.serve.socket_writer import SocketWriter
 from certstream_tx.serve.tcp import LineFactory
@@ -112,6 +114,7 @@ class SocketTests(TestCase):
                 examples=EXAMPLES,
                 metrics=lambda: b"",
                 ready=lambda: True,
+                reports=Reports(Sources(self.hub, self.clients, list, reactor.seconds)),
                 surface=Surface(sse=True),
             )
         if tls:

@@ -8,11 +8,14 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from certstream_tx.framing import OPCODE_PING, OPCODE_TEXT
-from certstream_tx.hub import Hub, Stream
+from certstream_tx.hub import Hub, Newest, Stream
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.clients import Clients
+from certstream_tx.serve.metrics import Sources
+from certstream_tx.serve.reports import Reports
 from certstream_tx.serve.site import CertstreamSite, Surface, make_site
+from certstream_tx.stats import LogStats
 from tests.serve.memory import Kernel, MemoryTransport, frames_of
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -44,10 +47,13 @@ class House:
         surface: Surface | None = None,
         ring_messages: int = 1000,
         policy: Policy | None = None,
+        newest: Newest | None = None,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
-        self.hub = Hub(self.clock, streams=streams, ring_messages=ring_messages, epoch="e")
+        self.hub = Hub(
+            self.clock, streams=streams, ring_messages=ring_messages, newest=newest, epoch="e"
+        )
         self.clients = Clients(
             self.clock,
             self.hub,
@@ -57,6 +63,10 @@ class House:
         self.gate = Gate(policy, now=self.clock.seconds)
         self.ready = False
         self.metrics = lambda: b"# metrics\n"
+        self.logs: list[LogStats] = []
+        self.sources = Sources(
+            self.hub, self.clients, lambda: self.logs, self.clock.seconds, self.gate
+        )
         self.site: CertstreamSite = make_site(
             self.clock,
             self.hub,
@@ -64,6 +74,7 @@ class House:
             examples=EXAMPLES,
             metrics=lambda: self.metrics(),
             ready=lambda: self.ready,
+            reports=Reports(self.sources),
             gate=self.gate,
             surface=surface,
         )
