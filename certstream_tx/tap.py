@@ -99,9 +99,7 @@ class _Composition:
             self.http, reactor, config.user_agent, config.ct_log.request_timeout_secs
         )
         descriptors = Descriptors()
-        self.gate = Gate(
-            Policy.of(config), most_waiting=lambda: most_waiting(descriptors.capacity)
-        )
+        self.gate = Gate(Policy.of(config), most_waiting=lambda: most_waiting(descriptors.capacity))
         self.reading = EntryReader(self.hub.publish, reactor)
         self.budget = Budget()
         self.issuers = IssuerCache(reactor)
