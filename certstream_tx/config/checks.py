@@ -22,11 +22,6 @@ def contradictions(config: Config) -> Iterator[str]:
         yield "auth.tokens: expected at least one token, because auth.enabled is true, got none"
     if config.protocols.tcp and not config.listen_tcp and config.tcp_port > MAX_PORT:
         yield f"protocols.tcp_port: expected a port, because port + 1 is {config.tcp_port}"
-    if config.protocols.tcp and config.auth.enabled:
-        yield (
-            "protocols.tcp: expected false, because auth.enabled is true and there is no place for"
-            " a token on raw TCP, got true"
-        )
     if not (ct_log.rfc6962_enabled or ct_log.static_ct_enabled or config.own_logs):
         yield (
             "ct_log.rfc6962_enabled: expected true, because ct_log.static_ct_enabled is false "
