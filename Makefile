@@ -42,6 +42,7 @@ soak: $(VENV)/.dev
 ## pages that are generated from code
 docs: $(VENV)/.run
 	$(BIN)/python -m certstream_tx.config > docs/configuration.md
+	$(BIN)/python -m certstream_tx.serve.metrics_page > docs/metrics.md
 
 dist: $(VENV)/.dev
 	$(BIN)/python -m build --outdir dist .

@@ -15,6 +15,17 @@ class LogStatus(StrEnum):
     """it cannot be read, and is only asked from time to time whether it can again"""
 
 
+class Trust(StrEnum):
+    """What can be said of the entries that were read."""
+
+    VERIFIED = "verified"
+    """they are those that the log signed"""
+    UNVERIFIED = "unverified"
+    """its key is not known, or nothing was proven yet"""
+    INCONSISTENT = "inconsistent"
+    """the log signed something else than what was read"""
+
+
 @dataclass(slots=True)
 class LogStats:
     """Counters of one log. Times are seconds since the epoch, None before the first."""
@@ -83,11 +94,13 @@ class LogStats:
         return self.root_mismatches > 0
 
     @property
-    def verification(self) -> str:
+    def verification(self) -> Trust:
         """What can be said of the entries that were read."""
         if self.inconsistent:
-            return "inconsistent"
-        return "verified" if self.verified_size and not self.keyless else "unverified"
+            return Trust.INCONSISTENT
+        if self.keyless or not self.verified_size:
+            return Trust.UNVERIFIED
+        return Trust.VERIFIED
 
     @property
     def lag(self) -> int:

@@ -169,7 +169,12 @@ class _Composition:
         """The ports to listen on: those of the site, and those of the raw TCP stream."""
         protocols = self.config.protocols
         sources = Sources(
-            self.hub, self.clients, self.current_stats, self.reactor.seconds, self.gate
+            self.hub,
+            self.clients,
+            self.current_stats,
+            self.reactor.seconds,
+            self.gate,
+            self.issuers,
         )
         site = make_site(
             self.reactor,

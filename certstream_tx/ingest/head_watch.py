@@ -83,6 +83,7 @@ class HeadWatch:
     def _take(self, head: SignedHead) -> None:
         known = self.newest
         self._stats.last_head_at = self._clock.seconds()
+        self._stats.heads_verified += not self._stats.keyless
         if known is None or head.size > known.size:
             self._cadence.moved()
             self._use(head)

@@ -3,24 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable
 
-from certstream_tx.serve.metric_rows import MetricRow, Samples, Sources, one
+from certstream_tx.serve.metric_rows import LOG, MetricRow, Samples, Sources, each_log, one
 from certstream_tx.stats import LogStats
-
-LOG = ("log", "source_id")
-
-
-def _logs(
-    value: Callable[[LogStats], float | None], kind: str = ""
-) -> Callable[[Sources], Samples]:
-    """A number of every log (of one kind); a log that has none yet is left out."""
-
-    def read(sources: Sources) -> Samples:
-        for log in sources.logs():
-            number = value(log) if kind in ("", log.kind) else None
-            if number is not None:
-                yield (log.name, log.source_id), number
-
-    return read
 
 
 def _log_count(kind: str) -> Callable[[Sources], Samples]:
@@ -36,12 +20,12 @@ def _throttled(sources: Sources) -> Samples:
 
 
 def _lag(log: LogStats) -> float | None:
-    return max(0, log.head_size - log.position) if log.head_size else None
+    return log.lag if log.head_size else None
 
 
 def _ingest_delay(sources: Sources) -> Samples:
     now = sources.now()
-    return _logs(lambda g: g.last_entry_timestamp and max(0.0, now - g.last_entry_timestamp))(
+    return each_log(lambda g: g.last_entry_timestamp and max(0.0, now - g.last_entry_timestamp))(
         sources
     )
 
@@ -82,49 +66,63 @@ LOGS = (
         "certstream_messages_sent",
         "counter",
         "Entries of the log that were read and published.",
-        _logs(lambda g: g.entries),
+        each_log(lambda g: g.entries),
         LOG,
     ),
     MetricRow(
         "certstream_parse_failures",
         "counter",
         "Entries whose certificate could not be read; they are streamed with what could.",
-        _logs(lambda g: g.parse_failures),
+        each_log(lambda g: g.parse_failures),
         LOG,
     ),
     MetricRow(
         "certstream_static_ct_tiles_fetched",
         "counter",
         "Tiles fetched from the log.",
-        _logs(lambda g: g.tiles_fetched, "tiled"),
+        each_log(lambda g: g.tiles_fetched, "tiled"),
         LOG,
     ),
     MetricRow(
         "certstream_static_ct_entries_parsed",
         "counter",
         "Entries of the static log that were read and published.",
-        _logs(lambda g: g.entries, "tiled"),
+        each_log(lambda g: g.entries, "tiled"),
         LOG,
     ),
     MetricRow(
         "certstream_static_ct_parse_failures",
         "counter",
         "Entries of the static log whose certificate could not be read.",
-        _logs(lambda g: g.parse_failures, "tiled"),
+        each_log(lambda g: g.parse_failures, "tiled"),
+        LOG,
+    ),
+    MetricRow(
+        "certstream_static_ct_checkpoint_errors",
+        "counter",
+        "Looks at the static log's checkpoint that gave nothing that can be used.",
+        each_log(lambda g: g.head_errors, "tiled"),
+        LOG,
+    ),
+    MetricRow(
+        "certstream_static_ct_checkpoint_sig_verified",
+        "counter",
+        "Checkpoints whose signature is that of the log's key.",
+        each_log(lambda g: g.heads_verified, "tiled"),
         LOG,
     ),
     MetricRow(
         "certstream_static_ct_checkpoint_sig_failed",
         "counter",
         "Checkpoints refused because no signature of the log's key holds.",
-        _logs(lambda g: g.bad_signatures, "tiled"),
+        each_log(lambda g: g.bad_signatures, "tiled"),
         LOG,
     ),
     MetricRow(
         "certstream_static_ct_tree_size_rollbacks",
         "counter",
         "Checkpoints smaller than one that was seen before.",
-        _logs(lambda g: g.head_regressions, "tiled"),
+        each_log(lambda g: g.head_regressions, "tiled"),
         LOG,
     ),
     MetricRow(
@@ -138,7 +136,7 @@ LOGS = (
         "certstream_ct_log_lag_entries",
         "gauge",
         "Entries between what was published and the newest head of the log.",
-        _logs(_lag),
+        each_log(_lag),
         LOG,
     ),
     MetricRow(
@@ -152,28 +150,28 @@ LOGS = (
         "certstream_ct_log_verified_size",
         "gauge",
         "Largest tree size whose root, computed from the entries, matched a signed head.",
-        _logs(lambda g: g.verified_size),
+        each_log(lambda g: g.verified_size),
         LOG,
     ),
     MetricRow(
         "certstream_ct_log_root_mismatches_total",
         "counter",
         "Signed heads whose root did not match the entries.",
-        _logs(lambda g: g.root_mismatches),
+        each_log(lambda g: g.root_mismatches),
         LOG,
     ),
     MetricRow(
         "certstream_ct_log_bad_signatures_total",
         "counter",
         "Heads refused because the signature of the log's key does not hold.",
-        _logs(lambda g: g.bad_signatures),
+        each_log(lambda g: g.bad_signatures),
         LOG,
     ),
     MetricRow(
         "certstream_ct_log_requests_total",
         "counter",
         "Requests made to the log.",
-        _logs(lambda g: g.requests),
+        each_log(lambda g: g.requests),
         LOG,
     ),
     MetricRow(

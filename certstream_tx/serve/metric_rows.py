@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
@@ -16,6 +16,17 @@ Samples = Iterator[tuple[tuple[str, ...], float]]
 """label values in the order of the metric's labels, value"""
 
 
+class CacheCounts(Protocol):
+    """A memory that counts what is looked up in it."""
+
+    hits: int
+    misses: int
+
+    def __len__(self) -> int:
+        """How many it remembers."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where the numbers are."""
@@ -27,6 +38,8 @@ class Sources:
     now: Callable[[], float]
     """seconds since the epoch"""
     gate: Gate = field(default_factory=Gate)
+    issuers: CacheCounts | None = None
+    """issuer certificates of static logs"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,24 @@ class HistogramRow:
             below += count
             buckets.append((floatToGoString(bound), below))
         return HistogramMetricFamily(self.name, self.help, buckets, histogram.total)
+
+
+LOG = ("log", "source_id")
+"""labels of a log"""
+
+
+def each_log(
+    value: Callable[[LogStats], float | None], kind: str = ""
+) -> Callable[[Sources], Samples]:
+    """Reads a number of every log (of one kind); a log that has none yet is left out."""
+
+    def read(sources: Sources) -> Samples:
+        for log in sources.logs():
+            number = value(log) if kind in ("", log.kind) else None
+            if number is not None:
+                yield (log.name, log.source_id), number
+
+    return read
 
 
 def one(value: Callable[[Sources], float]) -> Callable[[Sources], Samples]:

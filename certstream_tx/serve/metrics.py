@@ -7,12 +7,14 @@ import platform
 
 from certstream_tx import __version__
 from certstream_tx.serve.access_metrics import ACCESS
+from certstream_tx.serve.cache_metrics import CACHES
 from certstream_tx.serve.delivery_metrics import DELIVERY, HISTOGRAMS
 from certstream_tx.serve.log_metrics import LOGS
 from certstream_tx.serve.metric_rows import HistogramRow, MetricRow, Sources
 from certstream_tx.serve.slow_metrics import SLOW
+from certstream_tx.serve.status_metrics import STATUS
 
-__all__ = ["HISTOGRAMS", "METRICS", "HistogramRow", "MetricRow", "Sources"]
+__all__ = ["GROUPS", "HISTOGRAMS", "METRICS", "HistogramRow", "MetricRow", "Sources"]
 
 BUILD = MetricRow(
     "certstream_build_info",
@@ -22,4 +24,15 @@ BUILD = MetricRow(
     ("version", "python"),
 )
 
-METRICS = (*DELIVERY, *SLOW, *ACCESS, *LOGS, BUILD)
+METRICS = (*DELIVERY, *SLOW, *ACCESS, *LOGS, *STATUS, *CACHES, BUILD)
+
+GROUPS: tuple[tuple[str, tuple[MetricRow | HistogramRow, ...]], ...] = (
+    ("Clients and delivery", (*DELIVERY, *HISTOGRAMS)),
+    ("Slow clients", SLOW),
+    ("Access", ACCESS),
+    ("What is read from the logs", LOGS),
+    ("How the logs are", STATUS),
+    ("Memory", CACHES),
+    ("The server", (BUILD,)),
+)
+"""all of them, as they are documented"""

@@ -6,6 +6,7 @@ import sys
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
+from certstream_tx.ingest.issuers import IssuerCache
 from certstream_tx.serve.exposition import Exposition, lines
 from certstream_tx.serve.metrics import HISTOGRAMS, METRICS, MetricRow, Sources
 from certstream_tx.stats import LogStats
@@ -29,6 +30,8 @@ DASHBOARD_NAMES = {
     "certstream_static_ct_tiles_fetched": "counter",
     "certstream_static_ct_entries_parsed": "counter",
     "certstream_static_ct_parse_failures": "counter",
+    "certstream_static_ct_checkpoint_errors": "counter",
+    "certstream_static_ct_checkpoint_sig_verified": "counter",
     "certstream_static_ct_checkpoint_sig_failed": "counter",
     "certstream_static_ct_tree_size_rollbacks": "counter",
     "certstream_ct_log_rate_limited_total": "counter",
@@ -37,6 +40,10 @@ DASHBOARD_NAMES = {
     "certstream_ct_runtime_log_info": "gauge",
     "certstream_operator_requests_total": "counter",
     "certstream_bytes_sent_total": "counter",
+    "certstream_log_health_checks_failed": "counter",
+    "certstream_issuer_cache_hits": "counter",
+    "certstream_issuer_cache_misses": "counter",
+    "certstream_issuer_cache_size": "gauge",
 }
 """what dashboards of other certstream servers read, of what there is by now"""
 
@@ -62,6 +69,7 @@ class ExpositionTests(HouseTestCase):
                 clients=self.house.clients,
                 logs=lambda: self.logs,
                 now=self.house.clock.seconds,
+                issuers=IssuerCache(self.house.clock),
             )
         )
 
@@ -240,7 +248,10 @@ class TableTests(HouseTestCase):
             self.assertRegex(row.help, r"^[A-Z].*\.$")
         labels = {label for row in METRICS for label in row.labels}
         allowed = {"log", "source_id", "log_type", "log_id", "operator", "protocol", "stream"}
-        self.assertLessEqual(labels, allowed | {"wire", "kind", "version", "python", "token"})
+        self.assertLessEqual(
+            labels,
+            allowed | {"wire", "kind", "version", "python", "token", "status", "verification"},
+        )
 
     def test_more_rows(self) -> None:
         """A composition can add what it knows."""
