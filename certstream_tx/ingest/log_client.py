@@ -46,6 +46,11 @@ class LogClient(Protocol):
         """
         ...
 
+    @property
+    def divisible(self) -> bool:
+        """Whether single entries can be had, or only with the rest of their tile."""
+        ...
+
     async def head(self) -> SignedHead:
         """The newest tree head the log shows, before all waiting entry requests of the operator.
 

@@ -1,7 +1,6 @@
 """Entries of one log fetched ahead, several requests at a time, and given out in index order."""
 
-from bisect import insort
-from dataclasses import dataclass, field
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -10,10 +9,12 @@ from twisted.python.failure import Failure
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest.budget import Budget
-from certstream_tx.ingest.errors import BadBody, Throttled
+from certstream_tx.ingest.errors import Throttled
 from certstream_tx.ingest.health import Activity
 from certstream_tx.ingest.log_client import LogClient
+from certstream_tx.ingest.neighbours import Ahead, Neighbours
 from certstream_tx.ingest.outcomes import Outcomes
+from certstream_tx.ingest.ranges import MissingRanges, Range, Unreadable
 from certstream_tx.ingest.wakeup import Wakeup
 
 BATCHES_BEHIND = 2
@@ -22,16 +23,6 @@ ASK_AGAIN = 1.0
 """Seconds. A client that finds nothing worth asking for (a partial tile) is asked again so soon."""
 ONE_PROBE_AFTER = 2
 """Failures in a row after which a log is asked one thing at a time, not ``depth`` at once."""
-
-
-@dataclass(slots=True, order=True)
-class Range:
-    """Indexes ``start`` to ``end`` (exclusive) that were asked for, or are to be."""
-
-    start: int
-    end: int = field(compare=False)
-    attempts: int = field(default=0, compare=False)
-    not_before: float = field(default=0.0, compare=False)
 
 
 class Pipeline:
@@ -57,10 +48,11 @@ class Pipeline:
         self._frontier = position
         self._head: SignedHead | None = None
         self._limit = 0
-        self._ready: dict[int, list[Entry]] = {}
-        self._missing: list[Range] = []  # sorted
-        self._in_flight = 0
-        self._flights: set[Deferred[None]] = set()
+        self._ready: dict[int, list[Entry] | Unreadable] = {}
+        self._missing = MissingRanges()
+        self._neighbours = Neighbours(client)
+        self._neighbour: Range | None = None  # while it is in flight
+        self._flights: set[Deferred[Any]] = set()
         self._given_out = 0  # entries that are being read now
         self._failures_in_a_row = 0
         self._pause_until = 0.0
@@ -72,7 +64,7 @@ class Pipeline:
     @property
     def behind(self) -> bool:
         """Whether there is something worth asking for that is not asked for yet."""
-        return bool(self._missing) or (
+        return len(self._missing) > 0 or (
             self._frontier < self._limit
             and self._client.span(self._frontier, self._limit) is not None
         )
@@ -83,20 +75,23 @@ class Pipeline:
         self._limit = limit
         self._fill()
 
-    async def next(self) -> list[Entry]:
-        """The next entries in order, at least one; waits until they are there.
+    async def next(self) -> list[Entry] | Unreadable:
+        """The next entries in order, at least one, or those that are given up; waits for them.
 
         Asking for the next says that the ones before were read.
         """
         self._budget.give(self._given_out)
         self._given_out = 0
         self._fill()
-        while (entries := self._ready.pop(self._position, None)) is None:
+        while (item := self._ready.pop(self._position, None)) is None:
             await self._arrival.wait()
-        self._position += len(entries)
-        self._given_out = len(entries)
+        if isinstance(item, Unreadable):
+            self._position = item.end
+        else:
+            self._position += len(item)
+            self._given_out = len(item)
         self._fill()
-        return entries
+        return item
 
     def close(self) -> None:
         """Give up all that is in flight or waits, and return its budget."""
@@ -108,7 +103,7 @@ class Pipeline:
             self._timer.cancel()
         for flight in list(self._flights):
             flight.cancel()
-        ready = sum(len(entries) for entries in self._ready.values())
+        ready = sum(len(item) for item in self._ready.values() if isinstance(item, list))
         self._ready.clear()
         self._budget.give(self._given_out + ready)
 
@@ -126,19 +121,21 @@ class Pipeline:
     def _ask(self) -> bool:
         """Send one request; False when there is none to be sent now."""
         head = self._head
-        if head is None:
+        if head is None or not self._outcomes.asks_entries:
             return False
         now = self._clock.seconds()
         probing = self._failures_in_a_row >= ONE_PROBE_AFTER
-        if self._in_flight >= (1 if probing else max(1, self._client.depth)):
+        most = 1 if probing else max(1, self._client.depth)
+        if len(self._flights) >= most or self._neighbour is not None:
             return False
         if now < self._pause_until:
-            self._call_again(self._pause_until - now)
-            return False
+            return self._call_again(self._pause_until - now)
+        if self._neighbours.due(self._missing.first, self._position, now):
+            self._ask_neighbour(head)
+            return not self._closed
         wanted = self._next_missing(now) or self._next_new()
         if wanted is None:
-            self._wait_for_work(now)
-            return False
+            return self._wait_for_work(now)
         if not self._budget.take(wanted.end - wanted.start, must=wanted.start == self._position):
             self._put_back(wanted)
             self._budget.notify(self._fill)
@@ -146,103 +143,154 @@ class Pipeline:
         self._send(wanted, head)
         return not self._closed
 
+    def _ask_neighbour(self, head: SignedHead) -> None:
+        """Ask for something else than the range that fails, be there budget or not: a little."""
+        last = max((s for s, item in self._ready.items() if isinstance(item, list)), default=None)
+        if last is not None:
+            wanted = self._neighbours.known(last, last + len(self._ready[last]))
+        else:
+            wanted = self._neighbours.further(self._frontier, self._limit)
+        if wanted is not None:
+            self._budget.take(wanted.end - wanted.start, must=True)
+            self._neighbour = wanted
+            self._send(wanted, head)
+
     def _next_missing(self, now: float) -> Range | None:
         """The first missing range whose time has come, cut as the client likes it best now."""
-        due = next((each for each in self._missing if each.not_before <= now), None)
+        due = self._missing.take_due(now)
         if due is None:
             return None
-        self._missing.remove(due)
         # The last range may grow with the head; others end where their neighbours begin.
-        last = due.end == self._frontier
+        last = due.end == self._frontier and not due.narrowed
         end = self._client.span(due.start, max(self._limit, due.end)) or due.end
-        if not last:
-            end = min(end, due.end)
+        end = self._neighbours.end_before(end) if last else min(end, due.end)
         if end < due.end:
-            insort(self._missing, Range(end, due.end))
+            self._missing.add(Range(end, due.end))
         self._frontier = max(self._frontier, end)
         due.end = end
         return due
 
     def _next_new(self) -> Range | None:
         """The next range that was never asked for, unless enough waits to be read already."""
-        outstanding = len(self._ready) + self._in_flight + len(self._missing)
+        self._frontier = self._neighbours.frontier(self._frontier)
+        outstanding = len(self._ready) + len(self._flights) + len(self._missing)
         if self._frontier >= self._limit or outstanding >= self._client.depth + BATCHES_BEHIND:
             return None
         end = self._client.span(self._frontier, self._limit)
         if end is None:
             return None
-        start, self._frontier = self._frontier, end
-        return Range(start, end)
+        start, self._frontier = self._frontier, self._neighbours.end_before(end)
+        return Range(start, self._frontier)
 
     def _put_back(self, unasked: Range) -> None:
         """Return a range for which there is no budget now."""
-        if unasked.end == self._frontier and not unasked.attempts:
+        if unasked.end == self._frontier and not unasked.tries:
             self._frontier = unasked.start
         else:
-            insort(self._missing, unasked)
+            self._missing.add(unasked)
 
-    def _wait_for_work(self, now: float) -> None:
+    def _wait_for_work(self, now: float) -> bool:
         """Come back when a missing range is due, or when the client may have changed its mind."""
-        due = min((each.not_before for each in self._missing), default=None)
+        due = self._missing.next_due()
         if due is not None:
-            self._call_again(due - now)
-        elif not self._in_flight and self._frontier < self._limit:
-            self._call_again(ASK_AGAIN)
+            return self._call_again(due - now)
+        if not self._flights and self._frontier < self._limit:
+            return self._call_again(ASK_AGAIN)
+        return False
 
-    def _call_again(self, seconds: float) -> None:
+    def _call_again(self, seconds: float) -> bool:
+        """Nothing is sent now: False."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = self._clock.callLater(max(0.0, seconds), self._fill)
+        return False
 
     def _send(self, wanted: Range, head: SignedHead) -> None:
-        self._in_flight += 1
-        flight = (
-            Deferred.fromCoroutine(self._client.entries(wanted.start, wanted.end, head))
-            .addCallback(self._check, wanted)
-            .addCallbacks(
-                self._arrived, self._failed, callbackArgs=(wanted,), errbackArgs=(wanted,)
-            )
-        )
+        wanted.sent_at = self._clock.seconds()
+        flight = Deferred.fromCoroutine(self._client.entries(wanted.start, wanted.end, head))
         if not flight.called:
             self._flights.add(flight)
-            flight.addBoth(lambda _: self._flights.discard(flight))
+            flight.addBoth(self._landed, flight)
+        flight.addCallback(wanted.check).addCallbacks(
+            self._arrived, self._failed, callbackArgs=(wanted,), errbackArgs=(wanted,)
+        )
 
-    def _check(self, entries: list[Entry], asked: Range) -> list[Entry]:
-        """What a client gave must be what it was asked for; anything else would lose entries."""
-        count = len(entries)
-        if not 0 < count <= asked.end - asked.start:
-            raise BadBody(f"{count} entries came for {asked.start} to {asked.end - 1}")
-        if entries[0].index != asked.start or entries[-1].index != asked.start + count - 1:
-            raise BadBody(f"other entries came than those from {asked.start} on")
-        return entries
+    def _landed(self, result: Any, flight: "Deferred[Any]") -> Any:
+        self._flights.discard(flight)
+        return result
 
     def _arrived(self, entries: list[Entry], asked: Range) -> None:
-        self._in_flight -= 1
-        if self._closed:
-            self._budget.give(asked.end - asked.start)
-            return
-        self._failures_in_a_row = 0
-        self._pause_until = 0.0
-        self._ready[asked.start] = entries
-        rest = asked.end - asked.start - len(entries)
-        if rest:
-            insort(self._missing, Range(asked.end - rest, asked.end))
-            self._budget.give(rest)
-        self._outcomes.answered(Activity.ENTRIES)
-        self._arrival.fire()
+        spared = asked.end - asked.start
+        if not self._closed:
+            if asked is self._neighbour:
+                self._neighbour = None
+                kept = self._keep_ahead(entries, asked.start)
+            else:
+                kept = True
+                if len(entries) < spared:
+                    self._missing.add(Range(asked.start + len(entries), asked.end))
+            if kept:
+                self._ready[asked.start] = entries
+                spared -= len(entries)
+            self._failures_in_a_row = 0
+            self._pause_until = 0.0
+            self._neighbours.answered(self._clock.seconds())
+            self._outcomes.answered(Activity.ENTRIES)
+            self._give_up()
+            self._arrival.fire()
+        self._budget.give(spared)
         self._fill()
 
+    def _keep_ahead(self, entries: list[Entry], start: int) -> bool:
+        """Whether these lie beyond the frontier, and nobody asked for them since."""
+        if self._frontier > start or start in self._ready or self._neighbours.ahead is not None:
+            return False
+        self._neighbours.ahead = Ahead(start, start + len(entries))
+        return True
+
     def _failed(self, failure: Failure, asked: Range) -> None:
-        self._in_flight -= 1
         if not self._closed:
-            delay = self._outcomes.failed(Activity.ENTRIES, failure, asked.attempts + 1)
-            asked.not_before = self._clock.seconds() + delay
-            # 429 is pace: the client's pace sees to it that this range does not come too early.
-            if failure.check(Throttled) is None:
-                asked.attempts += 1
-                self._failures_in_a_row += 1
-                if self._failures_in_a_row >= ONE_PROBE_AFTER:
-                    self._pause_until = asked.not_before
-            insort(self._missing, asked)
+            delay = self._count_failure(failure, asked.attempts + 1)
+            if asked is self._neighbour:
+                self._neighbour = None
+            else:
+                self._missed(asked, failure, delay)
+                self._give_up()
         self._budget.give(asked.end - asked.start)
         self._fill()
+
+    def _missed(self, asked: Range, failure: Failure, delay: float) -> None:
+        now = self._clock.seconds()
+        asked.not_before = now + delay
+        # 429 is pace: the client's pace sees to it that this range does not come too early.
+        if failure.check(Throttled) is None:
+            asked.failed(failure.getErrorMessage(), now, self._neighbours.answered_at)
+        if self._client.divisible and asked.to_be_halved(now):
+            for half in asked.halves():
+                self._missing.add(half)
+        else:
+            self._missing.add(asked)
+
+    def _count_failure(self, failure: Failure, attempts: int) -> float:
+        delay = self._outcomes.failed(Activity.ENTRIES, failure, attempts)
+        if failure.check(Throttled) is None:
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row >= ONE_PROBE_AFTER:
+                self._pause_until = self._clock.seconds() + delay
+        return delay
+
+    def _give_up(self) -> None:
+        """Let others pass what alone keeps them waiting, once the effort was made."""
+        beyond = [start for start in self._ready if start > self._position]
+        if not beyond:
+            return
+        now, divisible = self._clock.seconds(), self._client.divisible
+        given_up = self._missing.give_up(self._position, now, divisible=divisible)
+        if given_up is None:
+            return
+        if given_up.end == self._frontier and self._frontier not in self._ready:
+            # Nothing that was asked for in order can be read: go on at what is known to be.
+            self._frontier = min(beyond)
+            given_up = given_up._replace(end=self._frontier)
+        self._ready[given_up.start] = given_up
+        self._arrival.fire()

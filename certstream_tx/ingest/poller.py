@@ -12,19 +12,21 @@ from twisted.python.failure import Failure
 
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.log_list import Log
-from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
 from certstream_tx.ingest.budget import Budget
+from certstream_tx.ingest.gap_filling import AGAIN, GapFilling
+from certstream_tx.ingest.gaps import Gap, Gaps
 from certstream_tx.ingest.head_watch import HeadWatch
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.outcomes import Outcomes
 from certstream_tx.ingest.pipeline import Pipeline
 from certstream_tx.ingest.positions import Positions
 from certstream_tx.ingest.proving import Proving
+from certstream_tx.ingest.ranges import Unreadable
 from certstream_tx.ingest.reading import EntryReader
+from certstream_tx.ingest.saved_log import MAX_HEADS, SavedGap, SavedPosition, SavedRange
 from certstream_tx.ingest.settings import PollSettings
-from certstream_tx.ingest.state_file import SavedPosition
 from certstream_tx.ingest.verification import Verification
 from certstream_tx.message import Source
 from certstream_tx.stats import LogStats
@@ -35,9 +37,9 @@ log = logger("certstream_tx.ingest.poller")
 class LogPoller(Service):
     """Reads one log from its saved position on, or from just before its head, and never ends.
 
-    Three loops: one looks at the head, one reads what there is up to it, one has the log prove what
-    lies before. None waits for another, and whatever goes wrong in one, this program's own errors
-    included, is tried again.
+    Four loops: one looks at the head, one reads what there is up to it, one has the log prove what
+    lies before, one tries what could not be read. None waits for another, and whatever goes wrong
+    in one, this program's own errors included, is tried again.
     """
 
     def __init__(
@@ -61,8 +63,9 @@ class LogPoller(Service):
         self._overlap = settings.start_overlap_leaves
         self._budget = budget
         self._source = Source(log.name, log.url, log.operator, log.log_id_base64, log.kind)
-        self._outcomes = Outcomes(stats, settings, rng)
-        self._verification = Verification(stats, clock)
+        self._outcomes = Outcomes(stats, settings, rng, clock)
+        self._verification = Verification(stats, clock, lambda: self._gaps.complete_before)
+        self._gaps = Gaps(stats, clock, self._verification.precede, self._gap_differs)
         self._heads = HeadWatch(
             log,
             client,
@@ -75,7 +78,18 @@ class LogPoller(Service):
             behind=lambda: self._pipeline is not None and self._pipeline.behind,
         )
         self._proving = Proving(
-            client, self._heads, self._verification, self._outcomes, clock, stats
+            client, self._heads, self._verification, self._gaps, self._outcomes, clock, stats
+        )
+        self._filling = GapFilling(
+            client,
+            self._heads,
+            self._gaps,
+            self._read_late,
+            self._outcomes,
+            budget,
+            clock,
+            stats,
+            rng,
         )
         self._pipeline: Pipeline | None = None
         self._position: int | None = None
@@ -89,18 +103,24 @@ class LogPoller(Service):
     @property
     def verified(self) -> bool:
         """Whether what is read now is compared with the heads that the log signs."""
-        return self._verification.range is not None
+        return self._position is not None and self._verification.anchor is None
 
     def snapshot(self) -> SavedPosition | None:
         """The position now, for the state file; None before it is known."""
         if self._position is None:
             return None
-        proven = self._verification.range
-        nodes = None
-        if proven is not None and proven.size == self._position:
-            nodes = tuple(proven.nodes)
+        verification = self._verification
+        read = SavedRange.of(verification.range)
         return SavedPosition(
-            self._log.name, self._log.url, self._position, nodes, self._stats.verified_size
+            self._log.name,
+            self._log.url,
+            self._position,
+            None if read.start else read.nodes,
+            self._stats.verified_size,
+            read if read.start < read.size and read.start else None,
+            verification.head,
+            tuple(verification.ahead[:MAX_HEADS]),
+            tuple(SavedGap.of(gap) for gap in self._gaps),
         )
 
     def startService(self) -> None:
@@ -109,7 +129,7 @@ class LogPoller(Service):
         self._positions.register(self._log.state_key, self.snapshot)
         self._loops = [
             Deferred.fromCoroutine(self._for_ever(loop))
-            for loop in (self._heads.watch, self._read_on, self._proving.run)
+            for loop in (self._heads.watch, self._read_on, self._proving.run, self._filling.run)
         ]
 
     def stopService(self) -> "Deferred[None]":
@@ -156,7 +176,11 @@ class LogPoller(Service):
         try:
             pipeline.follow(head, self._heads.limit(head))
             while True:
-                await self._read(await pipeline.next())
+                read = await pipeline.next()
+                if isinstance(read, Unreadable):
+                    self._skip(read)
+                else:
+                    await self._read(read)
         finally:
             self._pipeline = None
             pipeline.close()
@@ -170,12 +194,14 @@ class LogPoller(Service):
         limit = self._heads.limit(head)
         saved = self._positions.position_of(followed.state_key, followed.url)
         position = max(0, limit - self._overlap) if saved is None else saved.position
-        if saved is not None:
-            self._stats.verified_size = saved.verified_size
-        if saved is not None and saved.nodes is not None:
-            self._verification.resume(CompactRange(position, saved.nodes))
-        else:
+        if saved is None:
             self._verification.begin(position)
+        else:
+            self._stats.verified_size = saved.verified_size
+            self._gaps.load([gap.gap() for gap in saved.gaps])
+            for head in saved.heads:
+                self._verification.expect(head)
+            self._verification.resume(saved.range(), saved.verified_head)
         if followed.final_size is not None and followed.final_root is not None:
             final = SignedHead(followed.final_size, 0, followed.final_root, b"")
             self._verification.expect(final)
@@ -204,6 +230,31 @@ class LogPoller(Service):
         position = entries[-1].index + 1
         self._position = self._stats.position = position
         self._verification.add([entry.leaf_hash for entry in entries])
+
+    def _skip(self, unreadable: Unreadable) -> None:
+        """Go on after entries that could not be read: the position moves past them together with
+        the gap that names them."""
+        start, end, reason, tries, since = unreadable
+        before = self._verification.skip(start, end)
+        due = self._clock.seconds() + AGAIN[0]
+        self._gaps.add(Gap(start, end, since, reason, tries, before, due=due))
+        self._position = self._stats.position = end
+
+    async def _read_late(self, entries: list[Entry]) -> None:
+        """Read entries out of a gap."""
+        await self._reading.read(entries, self._source, self._stats, self._accepted_late, late=True)
+
+    def _accepted_late(self, entries: Sequence[Entry]) -> None:
+        self._gaps.filled(entries[0].index, [entry.leaf_hash for entry in entries])
+        self._verification.complete()
+
+    def _gap_differs(self, gap: Gap) -> None:
+        self._stats.root_mismatches += 1
+        log.error(
+            "{log}: the entries before {end} that came late are not those that the log proved",
+            log=self._log.name,
+            end=gap.end,
+        )
 
 
 def _cancelled(failure: Failure) -> None:

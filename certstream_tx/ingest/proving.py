@@ -1,4 +1,4 @@
-"""Having a log prove what lies before the entry at which it is read, for as long as it takes."""
+"""Having a log prove what lies before an entry at which it is read, for as long as it takes."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from certstream_tx.events import logger
 from certstream_tx.ingest.errors import FetchError, MerkleMismatch, Refused
+from certstream_tx.ingest.gaps import Gaps
 from certstream_tx.ingest.head_watch import HeadWatch
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.outcomes import Outcomes
@@ -26,13 +27,14 @@ AGAIN: Final = (60.0, 3600.0)
 
 
 class Proving:
-    """Asks one log for the proof that its ``Verification`` needs, whenever it needs one."""
+    """Asks one log for the proofs that its ``Verification`` needs, and its gaps do."""
 
     def __init__(
         self,
         client: LogClient,
         heads: HeadWatch,
         verification: Verification,
+        gaps: Gaps,
         outcomes: Outcomes,
         clock: IReactorTime,
         stats: LogStats,
@@ -40,6 +42,7 @@ class Proving:
         self._client = client
         self._heads = heads
         self._verification = verification
+        self._gaps = gaps
         self._outcomes = outcomes
         self._clock = clock
         self._stats = stats
@@ -47,11 +50,17 @@ class Proving:
     async def run(self) -> None:
         """Prove, for ever; what is read meanwhile is not held up by it."""
         while True:
-            await self._verification.unproven()
+            await self._wanted()
             if self._verification.mismatched:
                 # A proof right after a mismatch would only confirm the tree that does not match.
                 await deferLater(self._clock, AGAIN[0])
             await self._prove()
+
+    async def _wanted(self) -> int:
+        """The size of the range that is to be proven, as soon as there is one."""
+        while (size := self._verification.anchor or self._gaps.unproven_start) is None:
+            await self._verification.unproven.wait()
+        return size
 
     async def _prove(self) -> None:
         effort, attempts, interval = 0, 0, AGAIN[0]
@@ -69,7 +78,7 @@ class Proving:
                 "{log}: streamed unverified, for the log does not prove what lies before entry"
                 " {anchor} ({reason}); it is asked again in {minutes} minutes",
                 log=self._stats.name,
-                anchor=self._verification.anchor,
+                anchor=self._verification.anchor or self._gaps.unproven_start,
                 reason=reason,
                 minutes=round(interval / 60),
             )
@@ -84,7 +93,7 @@ class Proving:
 
     async def _attempt(self) -> tuple[str, int] | None:
         """One attempt: None, or why it failed and for how many it counts."""
-        anchor = await self._verification.unproven()
+        anchor = await self._wanted()
         head = await self._heads.reaching(anchor)
         try:
             before = await self._client.range_at(anchor, head)
@@ -97,6 +106,9 @@ class Proving:
         except Exception as error:
             self._outcomes.unexpected(Failure())
             return repr(error), 1
-        if not self._verification.proven(before):
+        if anchor != (self._verification.anchor or self._gaps.unproven_start):
             return f"entry {anchor} is too far behind by now", 1
+        self._gaps.proven(before)
+        self._verification.precede(before)
+        self._verification.complete()
         return None

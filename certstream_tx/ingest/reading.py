@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 from twisted.internet.defer import CancelledError
@@ -35,7 +36,7 @@ class EntryReader:
         clock: IReactorTime,
         *,
         timer: Callable[[], float] = perf_counter,
-        build: Callable[[Entry, Source, Callable[[], float]], Message] = build_message,
+        build: Callable[..., Message] = build_message,
     ) -> None:
         self._publish = publish
         self._now = clock.seconds
@@ -53,13 +54,16 @@ class EntryReader:
         source: Source,
         stats: LogStats,
         accepted: Callable[[Sequence[Entry]], None],
+        *,
+        late: bool = False,
     ) -> None:
-        """Publish the messages of these entries, in order.
+        """Publish the messages of these entries, in order; ``late``: they come after their
+        neighbours, out of a gap.
 
         ``accepted`` is called for each few of them right after they were published, so that a
         position never is behind by more than that, nor ahead. Cancelled, it stops between two.
         """
-        reading = self._cooperator.cooperate(self._units(entries, source, stats, accepted))
+        reading = self._cooperator.cooperate(self._units(entries, source, stats, accepted, late))
         try:
             await reading.whenDone()
         except CancelledError:
@@ -78,8 +82,10 @@ class EntryReader:
         source: Source,
         stats: LogStats,
         accepted: Callable[[Sequence[Entry]], None],
+        late: bool,
     ) -> Iterator[None]:
-        build, publish, now = self._build, self._publish, self._now
+        publish, now = self._publish, self._now
+        build = partial(self._build, late=True) if late else self._build
         for first in range(0, len(entries), UNIT):
             unit = entries[first : first + UNIT]
             done = 0
@@ -89,20 +95,23 @@ class EntryReader:
                         message = build(entry, source, now)
                         publish(message)
                     except Exception:
-                        message = self._publish_unread(entry, source)
+                        message = self._publish_unread(entry, source, build)
                     done += 1
                     if message.parse_error is not None:
                         stats.parse_failures += 1
             finally:
                 if done:
                     stats.entries += done
-                    # 0 where the leaf was too broken to tell
-                    if timestamp := unit[done - 1].timestamp:
+                    if late:
+                        stats.late_entries += done
+                    elif timestamp := unit[done - 1].timestamp:  # 0: too broken to tell
                         stats.last_entry_timestamp = timestamp / 1000
                     accepted(unit if done == len(unit) else unit[:done])
             yield
 
-    def _publish_unread(self, entry: Entry, source: Source) -> Message:
+    def _publish_unread(
+        self, entry: Entry, source: Source, build: Callable[..., Message]
+    ) -> Message:
         """Called while an entry raised, which none should: publish what is left without reading.
 
         Raises when the hub refuses even this, so that the position stays before the entry.
@@ -125,6 +134,6 @@ class EntryReader:
                 reason=failure.getErrorMessage(),
             )
         unread = replace(entry, error=f"an error of this program: {failure.getErrorMessage()}")
-        message = self._build(unread, source, self._now)
+        message = build(unread, source, self._now)
         self._publish(message)
         return message

@@ -103,6 +103,9 @@ class RFC6962Client:
     Raises SignatureError when the log's key cannot be used.
     """
 
+    divisible: Final = True
+    """See ``LogClient``."""
+
     def __init__(
         self,
         log: Log,

@@ -5,8 +5,6 @@ of certstream-server-rust and certstream-server-go are read as well, so that a s
 """
 
 import os
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,32 +12,22 @@ from typing import Any, Literal
 
 import msgspec
 
-from certstream_tx.ct.merkle import HASH_SIZE, MAX_SIZE
+from certstream_tx.ingest.saved_log import SavedPosition, StateError, index, read_log, write_log
+
+__all__ = [
+    "SavedPosition",
+    "State",
+    "StateError",
+    "bare_url",
+    "read_state",
+    "replace_file",
+    "write_state",
+]
 
 FORMAT = "certstream-tx"
 VERSION = 1
 MAX_STATE_BYTES = 64 * 1024 * 1024
-"""A log takes about 1.5 KB, and there were fewer than 200 of them in all the years."""
-
-
-class StateError(ValueError):
-    """The content of a state file that cannot be used; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class SavedPosition:
-    """Where a log is to be read on.
-
-    position: the next index to read; every entry before it was handed on
-    nodes: the compact Merkle range of all entries before ``position``; None while unverified
-    verified_size: largest tree size whose root was recomputed and matched a signed head
-    """
-
-    name: str
-    url: str
-    position: int
-    nodes: tuple[bytes, ...] | None = None
-    verified_size: int = 0
+"""A log takes about 2 KB and a gap 3, and there were fewer than 200 logs in all the years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +64,7 @@ def read_state(data: bytes) -> State:
 
 def write_state(positions: Mapping[str, SavedPosition]) -> bytes:
     """The state file that holds these positions."""
-    logs = {
-        key: {
-            "name": saved.name,
-            "url": saved.url,
-            "position": saved.position,
-            "verified_size": saved.verified_size,
-            "nodes": None
-            if saved.nodes is None
-            else [b64encode(node).decode() for node in saved.nodes],
-        }
-        for key, saved in positions.items()
-    }
+    logs = {key: write_log(saved) for key, saved in positions.items()}
     document = {"format": FORMAT, "version": VERSION, "logs": logs}
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
@@ -123,28 +100,7 @@ def _read_ours(document: dict[str, Any]) -> dict[str, SavedPosition]:
         raise StateError(f"it has version {version!r}, this program reads version {VERSION}")
     if not isinstance(logs, dict):
         raise StateError('it has no "logs"')
-    return {key: _read_log(key, log) for key, log in logs.items()}
-
-
-def _read_log(key: str, log: Any) -> SavedPosition:
-    if not isinstance(log, dict):
-        raise StateError(f"log {key}: no object")
-    name, url, nodes = log.get("name"), log.get("url"), log.get("nodes")
-    position = _index(log.get("position"))
-    verified_size = _index(log.get("verified_size", 0))
-    if not isinstance(name, str) or not isinstance(url, str):
-        raise StateError(f"log {key}: no name or no url")
-    if position is None or verified_size is None:
-        raise StateError(f"log {key} ({name}): no position, or one that cannot be")
-    if nodes is None:
-        return SavedPosition(name, url, position, None, verified_size)
-    try:
-        hashes = tuple(b64decode(node, validate=True) for node in nodes)
-    except (TypeError, Base64Error, ValueError):
-        raise StateError(f"log {key} ({name}): nodes that are no hashes") from None
-    if len(hashes) != position.bit_count() or any(len(node) != HASH_SIZE for node in hashes):
-        raise StateError(f"log {key} ({name}): nodes that do not belong to position {position}")
-    return SavedPosition(name, url, position, hashes, verified_size)
+    return {key: read_log(key, log) for key, log in logs.items()}
 
 
 def _read_rust(document: dict[str, Any]) -> dict[str, SavedPosition] | None:
@@ -168,13 +124,8 @@ def _read_go(document: dict[str, Any]) -> dict[str, SavedPosition] | None:
 def _by_url(indexes: Mapping[str, Any]) -> dict[str, SavedPosition] | None:
     positions = {}
     for url, given in indexes.items():
-        index = _index(given)
-        if index is None:
+        position = index(given)
+        if position is None:
             return None
-        positions[f"url:{url.rstrip('/')}"] = SavedPosition(url, url.rstrip("/"), index)
+        positions[f"url:{url.rstrip('/')}"] = SavedPosition(url, url.rstrip("/"), position)
     return positions
-
-
-def _index(value: Any) -> int | None:
-    """A tree size or index; None for anything else (JSON's true is an int to Python)."""
-    return value if type(value) is int and 0 <= value <= MAX_SIZE else None

@@ -53,6 +53,9 @@ class StaticClient:
     Raises SignatureError when the log's key cannot be used.
     """
 
+    divisible: Final = False
+    """See ``LogClient``."""
+
     def __init__(
         self,
         log: Log,

@@ -5,27 +5,27 @@ signed head, its root must be the root of that head (RFC 9162 2.1).
 """
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
+from certstream_tx.ingest.kept_hashes import KeptHashes
 from certstream_tx.ingest.wakeup import Wakeup
 from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx.ingest.verification")
 
 MAX_HEADS_AHEAD = 32
-"""Heads kept until the reader reaches them. While far behind every second one is let go: fewer
-heads only mean that a difference is noticed later."""
+"""Heads kept until the reader reaches them, and of those reached before they can be compared.
+While far behind every second one is let go: fewer heads only mean that a difference is noticed
+later."""
 MAX_ROOTS = 64
-"""Verified roots kept to compare with heads that come again, or late from a replica."""
-MAX_KEPT = 16_384
-"""Leaf hashes kept while the range before them is not proven yet: a megabyte, and 30 ms of hashing
-once it is. Those beyond stay unverified."""
+"""Verified heads kept to compare with heads that come again, or late from a replica."""
 
 _size = attrgetter("size")
 
@@ -33,123 +33,154 @@ _size = attrgetter("size")
 class Verification:
     """Follows one log from the position where it begins.
 
-    The range before that position must be proven by the log (or be known from the last run). Until
-    it is, leaf hashes are kept from ``anchor`` on, so that reading does not wait for the proof.
+    What lies before that position must be proven by the log (or be known from the last run). Until
+    it is, the range grows without it from ``anchor`` on, so that reading does not wait for the
+    proof.
     """
 
-    def __init__(self, stats: LogStats, clock: IReactorTime) -> None:
-        self.range: CompactRange | None = None
-        """Of all entries read; None while unverified."""
-        self.anchor: int | None = None
-        """The size of the range that is to be proven; None when there is no need."""
+    def __init__(
+        self,
+        stats: LogStats,
+        clock: IReactorTime,
+        complete_before: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """``complete_before``: the index of the first entry that is missing, None if none is."""
+        self.range = CompactRange()
+        """Of all entries read, from the first one of the log if it is joined."""
         self.mismatched = False
         """Whether the log ever signed something else than what was read."""
         self._stats = stats
-        self._unproven = Wakeup(clock)
-        self._kept: list[bytes] = []  # leaf hashes from the anchor on
-        self._ahead: list[SignedHead] = []  # by size
-        self._roots: dict[int, bytes] = {}  # oldest first
+        self._complete_before = complete_before
+        self.unproven = Wakeup(clock)
+        """fires when there is something to be proven"""
+        self._kept = KeptHashes(0)
+        self.ahead: list[SignedHead] = []
+        """Heads that are not reached yet, by size."""
+        # Reached while the range was not joined: the heads of one size, and the range there.
+        self._passed: list[tuple[list[SignedHead], CompactRange]] = []
+        self._verified: dict[int, SignedHead] = {}  # oldest first
 
-    def resume(self, read: CompactRange) -> None:
-        """Go on from this range over all entries before the position, as they were read before."""
+    @property
+    def anchor(self) -> int | None:
+        """The size of the range that is to be proven; None when there is no need."""
+        return self.range.start or None
+
+    @property
+    def head(self) -> SignedHead | None:
+        """The largest head that what was read led to."""
+        return max(self._verified.values(), key=_size, default=None)
+
+    def resume(self, read: CompactRange, head: SignedHead | None = None) -> None:
+        """Go on from this range over all entries before the position, as they were read before, and
+        the head that they led to then."""
         self.range = read
+        self._kept = KeptHashes(read.size)
+        if head is not None:
+            self._verified[head.size] = head
         self._compare()
+        if self.anchor is not None:
+            self.unproven.fire()
 
     def begin(self, position: int) -> None:
-        """Begin at a position before which nothing is known."""
-        if position == 0:
-            self.resume(CompactRange())
-            return
-        self.range = None
-        self.anchor = position
-        self._kept = []
-        self._unproven.fire()
+        """Begin at a position before which nothing is known; go on there, if need be."""
+        self._passed.clear()
+        self.resume(CompactRange.beginning_at(position))
 
-    async def unproven(self) -> int:
-        """The size of the range that is to be proven, as soon as there is one."""
-        while self.anchor is None:
-            await self._unproven.wait()
-        return self.anchor
+    def skip(self, start: int, end: int) -> CompactRange:
+        """Go on behind entries that are missing; gives what is known of the tree before them."""
+        before = self.range
+        if before.size != start:
+            raise ValueError(f"entries {start} to {end - 1} do not come next")
+        self.begin(end)
+        return before
 
-    def proven(self, before: CompactRange) -> bool:
-        """Take a range that the log proved, and what was read after it.
+    def precede(self, before: CompactRange) -> bool:
+        """Take what lies before the anchor: proven by the log, or read late, out of a gap.
 
-        Whether it can be used: the anchor may have moved on while the proof was on its way. Heads
-        up to its size were its proof, not something to be compared with what was read.
+        Whether it can be used: it cannot where it ends elsewhere. Heads up to its size were its
+        proof, not something to be compared with what was read.
         """
         if before.size != self.anchor:
             return False
-        position, kept = before.size, self._kept
-        self.range, self.anchor, self._kept = before, None, []
-        self._ahead = [head for head in self._ahead if head.size > position]
-        end = position + len(kept)
-        while position < end:
-            stop = self.next_stop(position, end)
-            self.add(kept[: stop - position])
-            del kept[: stop - position]
-            position = stop
-            self.reached()
+        self.ahead = [head for head in self.ahead if head.size > before.size]
+        self._passed = [(heads, _joined(before, part)) for heads, part in self._passed]
+        self.range = _joined(before, self.range)
+        if self.anchor is not None:
+            return True
+        passed, self._passed = self._passed, []
+        for place, (heads, tree) in enumerate(passed):
+            if not self._agrees(tree, heads):
+                self.ahead[:0] = [head for later, _ in passed[place + 1 :] for head in later]
+                self._differs(heads[0], tree)
+                return True
+        self._compare()
         return True
 
     def expect(self, head: SignedHead) -> None:
         """Compare with this head: when it is reached, or at once if it was."""
-        known = self._roots.get(head.size)
+        known = self._verified.get(head.size)
         if known is not None:
-            if known != head.root:
-                self._contradicts(head, known)
-        elif not any(each.size == head.size and each.root == head.root for each in self._ahead):
-            insort(self._ahead, head, key=_size)
-            if len(self._ahead) > MAX_HEADS_AHEAD:
-                del self._ahead[1:-1:2]
+            if known.root != head.root:
+                self._contradicts(head, known.root)
+        elif not any(each.size == head.size and each.root == head.root for each in self.ahead):
+            insort(self.ahead, head, key=_size)
+            _thin_out(self.ahead)
             self._compare()
 
     def next_stop(self, position: int, end: int) -> int:
         """How far to read from ``position`` until :meth:`reached` is to be called; <= ``end``."""
-        for head in self._ahead:
+        for head in self.ahead:
             if position < head.size < end:
                 return head.size
         return end
 
     def add(self, leaf_hashes: Sequence[bytes]) -> None:
         """The next entries were read."""
-        if self.range is not None:
-            self.range.extend(leaf_hashes)
-        elif self.anchor is not None:
-            self._kept += leaf_hashes
-            if len(self._kept) > MAX_KEPT:
-                self.anchor += len(self._kept)
-                self._kept = []
+        self.range.extend(leaf_hashes)
+        self._kept.extend(leaf_hashes)
 
     def reached(self) -> None:
         """Compare the range with the heads of its size, if there are any."""
-        if self._ahead:
+        if self.ahead:
             self._compare()
+
+    def complete(self) -> None:
+        """Nothing is missing any more before some index: take note of what that verifies."""
+        limit = self._complete_before()
+        sizes = [size for size in self._verified if limit is None or size <= limit]
+        self._stats.verified_size = max(self._stats.verified_size, *sizes, 0)
 
     def _compare(self) -> None:
         compact = self.range
-        if compact is None:
-            return
         # Heads passed by without a comparison: from a replica that lags behind.
-        while self._ahead and self._ahead[0].size < compact.size:
-            del self._ahead[0]
-        if not self._ahead or self._ahead[0].size > compact.size:
+        while self.ahead and self.ahead[0].size < compact.size:
+            del self.ahead[0]
+        here = [head for head in self.ahead if head.size == compact.size]
+        if not here:
             return
-        here = [head for head in self._ahead if head.size == compact.size]
-        del self._ahead[: len(here)]
-        root = compact.root()
-        differing = [head for head in here if head.root != root]
-        if len(differing) < len(here):
-            self._verified(compact.size, root)
-            for head in differing:
-                self._contradicts(head, root)
-        else:
-            self._mismatch(differing[0], root)
+        del self.ahead[: len(here)]
+        if self.anchor is not None:
+            if compact.size > self.anchor:
+                self._passed.append((here, compact.copy()))
+                _thin_out(self._passed)
+        elif not self._agrees(compact, here):
+            self._differs(here[0], compact)
 
-    def _verified(self, size: int, root: bytes) -> None:
-        self._stats.verified_size = max(self._stats.verified_size, size)
-        self._roots[size] = root
-        if len(self._roots) > MAX_ROOTS:
-            del self._roots[next(iter(self._roots))]
+    def _agrees(self, tree: CompactRange, heads: Sequence[SignedHead]) -> bool:
+        """Whether one of the heads, all of the size of the tree, is that of what was read."""
+        root = tree.root()
+        right = next((head for head in heads if head.root == root), None)
+        if right is None:
+            return False
+        self._verified[tree.size] = right
+        if len(self._verified) > MAX_ROOTS:
+            del self._verified[next(iter(self._verified))]
+        self._kept.forget_before(tree.size)
+        self.complete()
+        for head in heads:
+            if head.root != root:
+                self._contradicts(head, root)
+        return True
 
     def _contradicts(self, head: SignedHead, root: bytes) -> None:
         """The log signed two roots of one size, of which the entries read gave the other."""
@@ -164,7 +195,8 @@ class Verification:
             root=root.hex(),
         )
 
-    def _mismatch(self, head: SignedHead, root: bytes) -> None:
+    def _differs(self, head: SignedHead, tree: CompactRange) -> None:
+        """What was read up to a head is not what the log signed: go on without it."""
         self.mismatched = True
         self._stats.root_mismatches += 1
         log.error(
@@ -173,8 +205,30 @@ class Verification:
             " {verified}. It is streamed on, unverified",
             log=self._stats.name,
             size=head.size,
-            ours=root.hex(),
+            ours=tree.root().hex(),
             theirs=head.root.hex(),
             verified=self._stats.verified_size,
         )
-        self.begin(head.size)
+        position, end = head.size, self.range.size
+        since = self._kept.between(position, end)
+        if since is None:
+            self.begin(end)
+            return
+        self.begin(position)
+        while position < end:
+            stop = self.next_stop(position, end)
+            self.add(since[: stop - position])
+            del since[: stop - position]
+            position = stop
+            self.reached()
+
+
+def _joined(before: CompactRange, after: CompactRange) -> CompactRange:
+    whole = before.copy()
+    whole.join(after)
+    return whole
+
+
+def _thin_out(ahead: list[Any]) -> None:
+    if len(ahead) > MAX_HEADS_AHEAD:
+        del ahead[1:-1:2]

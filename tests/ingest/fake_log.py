@@ -57,6 +57,7 @@ class FakeLog:
         self.page = page
         self.latency = latency
         self.depth = 4
+        self.divisible = True
         self.looks: list[float] = []
         self.asked: list[tuple[int, int]] = []
         self.in_flight = 0
@@ -124,9 +125,11 @@ class FakeLog:
         return range_of(start).copy()
 
 
-def build(entry: Entry, source: Any, now: Callable[[], float]) -> Any:
+def build(entry: Entry, source: Any, now: Callable[[], float], *, late: bool = False) -> Any:
     """A message that is only told apart by its index."""
-    return SimpleNamespace(index=entry.index, source=source, seen=now(), parse_error=entry.error)
+    return SimpleNamespace(
+        index=entry.index, source=source, seen=now(), parse_error=entry.error, late=late
+    )
 
 
 class Follower:

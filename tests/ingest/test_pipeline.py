@@ -14,6 +14,7 @@ from certstream_tx.ingest.budget import Budget
 from certstream_tx.ingest.errors import BadBody, Lagging, Refused, Throttled, Unavailable
 from certstream_tx.ingest.outcomes import Outcomes
 from certstream_tx.ingest.pipeline import BATCHES_BEHIND, Pipeline
+from certstream_tx.ingest.ranges import GIVE_UP_SECONDS, Unreadable
 from certstream_tx.ingest.settings import PollSettings
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import FakeLog, head_of
@@ -54,7 +55,7 @@ class PipelineTests(SynchronousTestCase):
     def pipeline(self, log: FakeLog, clock: Clock, budget: Budget, position: int) -> Pipeline:
         """A pipeline from a position on."""
         stats = LogStats("Test", "https://log.example", "rfc6962", None, None)
-        outcomes = Outcomes(stats, PollSettings(), Random(2))
+        outcomes = Outcomes(stats, PollSettings(), Random(2), clock)
         return Pipeline(log, budget, clock, outcomes, position)
 
     @settings(deadline=None, max_examples=60)
@@ -70,7 +71,11 @@ class PipelineTests(SynchronousTestCase):
             while True:
                 entries = await pipeline.next()
                 await deferLater(clock, rng.choice((0.0, 0.5)))
-                got.extend(entry.index for entry in entries)
+                if isinstance(entries, Unreadable):
+                    self.assertGreaterEqual(clock.seconds() - entries.since, GIVE_UP_SECONDS)
+                    got.extend(range(entries.start, entries.end))
+                else:
+                    got.extend(entry.index for entry in entries)
 
         consuming = Deferred.fromCoroutine(consume())
         for head in [*sorted(rng.randint(position, size) for _ in range(5)), size]:

@@ -7,12 +7,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.merkle import CompactRange
-from certstream_tx.ingest.verification import (
-    MAX_HEADS_AHEAD,
-    MAX_KEPT,
-    MAX_ROOTS,
-    Verification,
-)
+from certstream_tx.ingest import kept_hashes
+from certstream_tx.ingest.verification import MAX_HEADS_AHEAD, MAX_ROOTS, Verification
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import events, hash_of, head_of, range_of
 
@@ -27,7 +23,7 @@ class VerificationTests(SynchronousTestCase):
     def begin(self, position: int) -> None:
         """Begin in mid-tree, with a proof."""
         self.verification.begin(position)
-        self.assertTrue(self.verification.proven(range_of(position).copy()) or not position)
+        self.assertTrue(self.verification.precede(range_of(position).copy()) or not position)
 
     def read(self, start: int, end: int, changed: int | None = None) -> list[int]:
         """Read hashes as the poller does; where it stopped to compare."""
@@ -82,9 +78,8 @@ class VerificationTests(SynchronousTestCase):
         for size in (110, 150, 160):
             self.verification.expect(head_of(size))
         self.read(100, 155)
-        self.assertEqual((self.verification.range, self.stats.verified_size), (None, 0))
-        self.assertEqual(self.verification.anchor, 100)
-        self.assertTrue(self.verification.proven(range_of(100).copy()))
+        self.assertEqual((self.verification.anchor, self.stats.verified_size), (100, 0))
+        self.assertTrue(self.verification.precede(range_of(100).copy()))
         self.assertEqual(self.stats.verified_size, 150)
         self.assertEqual(self.verification.range, range_of(155))
         self.read(155, 170)
@@ -96,37 +91,83 @@ class VerificationTests(SynchronousTestCase):
         for size in (110, 130, 160):
             self.verification.expect(head_of(size))
         self.read(100, 155, changed=120)
-        self.assertTrue(self.verification.proven(range_of(100).copy()))
+        self.assertTrue(self.verification.precede(range_of(100).copy()))
         self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (110, 1))
         self.assertEqual(self.verification.anchor, 130)
-        self.assertTrue(self.verification.proven(range_of(130).copy()))
+        self.assertTrue(self.verification.precede(range_of(130).copy()))
         self.read(155, 160)
         self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (160, 1))
 
-    def test_kept_is_bounded(self) -> None:
-        """Where no proof comes the anchor moves on, and a proof for the old one is refused."""
+    def test_proof_comes_very_late(self) -> None:
+        """However much is read meanwhile, the proof of what lies before the start proves it all."""
         self.verification.begin(10)
-        self.read(10, 10 + MAX_KEPT)
-        self.assertEqual(self.verification.anchor, 10)
-        self.read(10 + MAX_KEPT, 20 + MAX_KEPT)
-        self.assertEqual(self.verification.anchor, 20 + MAX_KEPT)
-        self.assertFalse(self.verification.proven(range_of(10).copy()))
-        self.read(20 + MAX_KEPT, 30 + MAX_KEPT)
-        self.assertTrue(self.verification.proven(range_of(20 + MAX_KEPT).copy()))
-        self.assertEqual(self.verification.range, range_of(30 + MAX_KEPT))
+        self.verification.expect(head_of(500))
+        self.read(10, 500)
+        self.read(500, 900)
+        self.assertFalse(self.verification.precede(range_of(20).copy()))
+        self.assertEqual((self.verification.anchor, self.stats.verified_size), (10, 0))
+        self.assertTrue(self.verification.precede(range_of(10).copy()))
+        self.assertEqual(self.stats.verified_size, 500)
+        self.assertEqual(self.verification.range, range_of(900))
+
+    def test_forgotten_hashes(self) -> None:
+        """After a mismatch further back than hashes are kept it goes on where it stands."""
+        self.patch(kept_hashes, "MAX_KEPT", 16)
+        self.verification.begin(10)
+        for size in (30, 100):
+            self.verification.expect(head_of(size))
+        self.read(10, 100, changed=20)
+        self.assertTrue(self.verification.precede(range_of(10).copy()))
+        self.assertEqual((self.verification.anchor, self.stats.root_mismatches), (100, 1))
+
+    def test_skip(self) -> None:
+        """Behind missing entries it goes on as at a start; what lies before them is given back."""
+        self.begin(10)
+        self.read(10, 30)
+        self.assertEqual(self.verification.skip(30, 40), range_of(30))
+        self.assertEqual(self.verification.anchor, 40)
+        self.verification.expect(head_of(50))
+        self.read(40, 50)
+        self.assertTrue(self.verification.precede(range_of(40).copy()))
+        self.assertEqual(self.stats.verified_size, 50)
+        self.assertRaises(ValueError, self.verification.skip, 49, 60)
+
+    def test_part_before_a_part(self) -> None:
+        """What is joined may itself lack its beginning."""
+        self.verification.begin(40)
+        self.verification.expect(head_of(50))
+        self.read(40, 60)
+        part = CompactRange.beginning_at(25)
+        part.extend(map(hash_of, range(25, 40)))
+        self.assertTrue(self.verification.precede(part))
+        self.assertEqual((self.verification.anchor, self.stats.verified_size), (25, 0))
+        self.assertTrue(self.verification.precede(range_of(25).copy()))
+        self.assertEqual(self.stats.verified_size, 50)
+
+    def test_missing_entries_hold_what_is_verified(self) -> None:
+        """Beyond entries that are missing nothing counts as verified, until they are there."""
+        limit: list[int | None] = [25]
+        self.verification = Verification(self.stats, Clock(), lambda: limit[0])
+        self.begin(10)
+        for size in (20, 25, 30, 40):
+            self.verification.expect(head_of(size))
+        self.read(10, 40)
+        self.assertEqual(self.stats.verified_size, 25)
+        limit[0] = None
+        self.verification.complete()
+        self.assertEqual(self.stats.verified_size, 40)
 
     def test_waits_for_the_need(self) -> None:
         """Who proves is told when there is something to be proven."""
-        needed = Deferred.fromCoroutine(self.verification.unproven())
-        self.assertNoResult(needed)
+        needed = Deferred.fromCoroutine(self.verification.unproven.wait())
         self.verification.begin(0)
         self.assertNoResult(needed)
+        self.assertIsNone(self.verification.anchor)
         self.verification.begin(5)
-        self.assertEqual(self.successResultOf(needed), 5)
-        needed = Deferred.fromCoroutine(self.verification.unproven())
-        self.assertEqual(self.successResultOf(needed), 5)
-        self.verification.proven(range_of(5).copy())
-        self.assertNoResult(Deferred.fromCoroutine(self.verification.unproven()))
+        self.assertTrue(self.successResultOf(needed))
+        self.assertEqual(self.verification.anchor, 5)
+        self.verification.precede(range_of(5).copy())
+        self.assertIsNone(self.verification.anchor)
 
     def test_heads_are_bounded(self) -> None:
         """Heads seen before there is anything to compare them with are kept within bounds."""
@@ -154,7 +195,7 @@ class VerificationTests(SynchronousTestCase):
         for size in range(1, 200):
             self.verification.expect(head_of(size))
             self.read(size - 1, size)
-        self.assertEqual(len(self.verification._roots), MAX_ROOTS)
+        self.assertEqual(len(self.verification._verified), MAX_ROOTS)
 
     def test_old_head_that_differs(self) -> None:
         """A head of a size verified before, with another root, contradicts; told, and read on."""
@@ -179,7 +220,7 @@ class VerificationTests(SynchronousTestCase):
                 self.verification.expect(head)
             self.read(0, 10)
             self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (10, 1))
-            self.assertIsNotNone(self.verification.range)
+            self.assertIsNone(self.verification.anchor)
 
     @settings(deadline=None, max_examples=50)
     @given(st.integers(0, 299), st.integers(0, 299), st.lists(st.integers(1, 299), max_size=20))
@@ -198,4 +239,4 @@ class VerificationTests(SynchronousTestCase):
             noticed = min(size for size in [*heads, 300] if size > changed)
             self.assertIn(f"tree of {noticed} entries", told[0])
             self.assertLessEqual(self.stats.verified_size, changed)
-            self.assertIsNone(self.verification.range)
+            self.assertEqual(self.verification.anchor, noticed)
