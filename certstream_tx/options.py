@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from twisted.python import usage
 
 from certstream_tx import __version__
-from certstream_tx.config import MAX_BYTES, Config, ConfigError, describe, load
+from certstream_tx.config import MAX_BYTES, Config, ConfigError, Loaded, describe, load
 
 MAX_DEMO_RATE = 5000.0
 """entries a second; the demonstration shares its one core with the server that it feeds"""
@@ -41,6 +41,8 @@ class Options(usage.Options):
     ]
 
     config: Config
+    config_path: str | None
+    """the file that was read, if there was one; absolute"""
     warnings: tuple[str, ...]
     demo_rate: float
 
@@ -71,7 +73,7 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read the configuration."""
-        command_line: dict[str, str | Sequence[str] | None] = {
+        self._command_line: dict[str, str | Sequence[str] | None] = {
             "config": self["config"],
             "host": self["host"],
             "port": self["port"],
@@ -81,10 +83,12 @@ class Options(usage.Options):
         }
         try:
             self.demo_rate = _rate(self["demo-rate"])
-            loaded = load(command_line, self.environment, read_file=_read_file)
+            loaded = load(self._command_line, self.environment, read_file=_read_file)
         except ConfigError as error:
             raise SystemExit("\n".join(f"certstream: {line}" for line in error.problems)) from error
         self.config = loaded.config
+        # A launcher may go to another folder before the server runs.
+        self.config_path = loaded.source_path and os.path.abspath(loaded.source_path)
         self.warnings = loaded.warnings
         if self["check-config"]:
             for warning in loaded.warnings:
@@ -93,6 +97,19 @@ class Options(usage.Options):
                 "".join(f"{line}\n" for line in describe(loaded.config, loaded.origins))
             )
             raise SystemExit(0)
+
+    def load_again(self) -> Loaded:
+        """The configuration as it stands now, below the same command line and environment.
+
+        Of files only the one that was read at the start counts: where it is gone another one, or
+        none, would be a configuration that nobody meant.
+
+        :raises ConfigError: with every problem there is
+        """
+        command_line = self._command_line
+        if self.config_path is not None:
+            command_line = {**command_line, "config": self.config_path}
+        return load(command_line, self.environment, read_file=_read_file_with_content)
 
 
 def _rate(text: str) -> float:
@@ -114,3 +131,11 @@ def _read_file(path: str) -> bytes | None:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return None
+
+
+def _read_file_with_content(path: str) -> bytes | None:
+    """The same, but an empty file is a problem: so looks one that is being written."""
+    data = _read_file(path)
+    if data is not None and not data.strip():
+        raise ConfigError([f"{path}: it is empty"])
+    return data

@@ -111,3 +111,13 @@ class LogStats:
     def source_id(self) -> str:
         """``ctlog:<log id>`` or, without one, ``url:<url>``."""
         return f"ctlog:{self.log_id}" if self.log_id else f"url:{self.url}"
+
+
+@dataclass(slots=True)
+class ReloadStats:
+    """How often the configuration was read again while the server ran."""
+
+    applied: int = 0
+    failed: int = 0
+    last_failed: bool = False
+    """what stands in the file now is not what is in force"""

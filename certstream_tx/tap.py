@@ -30,10 +30,12 @@ from certstream_tx.ingest.reading import EntryReader
 from certstream_tx.ingest.rfc6962 import RFC6962Client
 from certstream_tx.ingest.settings import PollSettings
 from certstream_tx.ingest.static import StaticClient
+from certstream_tx.live import ChosenLogs, live_parts
 from certstream_tx.log_output import QuietRepeats, choose_observer
 from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
 from certstream_tx.readiness import Readiness
+from certstream_tx.reload import Reloading
 from certstream_tx.serve.access.gate import Gate, most_waiting
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.clients import Clients
@@ -48,7 +50,7 @@ from certstream_tx.serve.slow_readers import SlowReaders
 from certstream_tx.serve.tcp import LineFactory
 from certstream_tx.serve.tls_files import TLSFiles
 from certstream_tx.server import Server
-from certstream_tx.stats import LogStats
+from certstream_tx.stats import LogStats, ReloadStats
 
 __all__ = ["Options", "makeService"]
 
@@ -82,6 +84,7 @@ class _Composition:
         self.config = config
         self.reactor = reactor
         self.stats: dict[str, LogStats] = {}
+        self.reloads = ReloadStats()
         files = FileThread(reactor)
         reactor.installNameResolver(NameLookup(reactor))
 
@@ -124,6 +127,7 @@ class _Composition:
         invitation = Invitation(ports, sse=config.protocols.sse)
         parts: list[IService] = [descriptors, *ports, invitation]
         parts += [self.clients, slow_readers, files, positions, *([self.tls] if self.tls else ())]
+        chosen: ChosenLogs | None = None
         if options["demo"]:
             parts.append(demonstration)
         else:
@@ -137,11 +141,12 @@ class _Composition:
                 self.fetcher,
                 reactor,
                 files.run,
-                lambda _: followed.follow(lists.followed()),
+                lambda _: logs.follow(),
                 self.rng,
             )
+            logs = chosen = ChosenLogs(lists, followed, self.use)
             lists.load()
-            followed.follow(lists.followed())
+            logs.follow()
             parts += [lists, followed]
             if options["demo-if-offline"]:
                 parts.append(
@@ -149,9 +154,18 @@ class _Composition:
                 )
 
         readiness = Readiness(options.environment, reactor)
+        reloading = Reloading(
+            reactor,
+            options.load_again,
+            config,
+            live_parts(self.gate, self.tls, chosen),
+            self.reloads,
+            path=options.config_path,
+            always=[self.tls.reload] if self.tls else [],
+        )
         self.server = Server(
             reactor,
-            [QuietRepeats(), *parts, readiness],
+            [QuietRepeats(), reloading, *parts, readiness],
             [
                 ("readiness", readiness.stopService),
                 *[(f"port {port.description}", port.stopService) for port in ports],
@@ -165,6 +179,10 @@ class _Composition:
             ],
         )
 
+    def use(self, config: Config) -> None:
+        """Make what is made from now on by this configuration."""
+        self.config = config
+
     def ports(self) -> list[Listening]:
         """The ports to listen on: those of the site, and those of the raw TCP stream."""
         protocols = self.config.protocols
@@ -175,6 +193,7 @@ class _Composition:
             self.reactor.seconds,
             self.gate,
             self.issuers,
+            reloads=self.reloads,
         )
         site = make_site(
             self.reactor,

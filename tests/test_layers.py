@@ -20,6 +20,7 @@ LAYER = {
     "hub": CORE,
     "events": CORE,
     "stats": CORE,
+    "watched": CORE,
     "ingest": EDGE,
     "serve": EDGE,
     "demo": EDGE,
@@ -29,6 +30,8 @@ LAYER = {
     "readiness": TOP,
     "log_output": TOP,
     "command_line": TOP,
+    "live": TOP,
+    "reload": TOP,
     "tap": TOP,
 }
 PURE_MAY_IMPORT = {"cryptography", "msgspec", "yaml"}

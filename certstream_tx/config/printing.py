@@ -68,10 +68,10 @@ def describe(config: Config, origins: Mapping[str, str] | None = None) -> list[s
 
 
 def _json(value: object) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False)
+    return json.dumps(plain(value), ensure_ascii=False)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
     """What JSON can say of a value, without secrets."""
     match value:
         case Token():
@@ -82,14 +82,14 @@ def _plain(value: object) -> object:
         case Enum():
             return value.value
         case Mapping():
-            return {name: _plain(one) for name, one in value.items()}
+            return {name: plain(one) for name, one in value.items()}
         case tuple():
-            return [_plain(one) for one in value]
+            return [plain(one) for one in value]
         case None | bool() | int() | float() | str():
             return value
     if is_dataclass(value):
         every = ((one.name, getattr(value, one.name)) for one in fields(value))
-        return {name: _plain(one) for name, one in every if one is not None}
+        return {name: plain(one) for name, one in every if one is not None}
     return str(value)
 
 

@@ -136,9 +136,12 @@ class Auth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotReload:
-    """Changes of the file while the server runs."""
+    """Changes of the file while the server runs; SIGHUP reads it again in any case."""
 
-    enabled: bool = setting(Switch(), False, "watch the file", support=Support.REFUSED)
+    enabled: bool = setting(Switch(), False, "watch the file, and read it again when it changed")
     watch_path: str | None = setting(
-        Nullable(Path()), None, "another file to watch", default_text="the configuration file"
+        Nullable(Path()),
+        None,
+        "watch another file instead, or a folder",
+        default_text="the configuration file",
     )

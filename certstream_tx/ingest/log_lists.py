@@ -68,7 +68,8 @@ class LogLists(Service):
     ) -> None:
         """Raises ConfigError when the key of the list cannot be read."""
         packaged = packaged or packaged_list()
-        self._config = config
+        self.config = config
+        """by which logs are chosen"""
         self._url = config.ct_logs_url
         self._fetcher = fetcher
         self._clock = clock
@@ -99,7 +100,13 @@ class LogLists(Service):
 
     def followed(self) -> list[Log]:
         """The logs to follow now: of the list in force, and of the configuration."""
-        return followed(self.current.logs if self.current else (), self._config)
+        return followed(self.current.logs if self.current else (), self.config)
+
+    def choose_by(self, config: Config) -> None:
+        """Choose by another configuration from now on; where the list is read stays the same."""
+        self.config = config
+        if self.current is not None:
+            self._tell_unmatched(self.current)
 
     def load(self) -> LogList | None:
         """The freshest list on disk that verifies; to be called once, before the start."""
@@ -166,7 +173,7 @@ class LogLists(Service):
         return True
 
     async def _keep_fresh(self) -> None:
-        interval = float(self._config.ct_log.log_refresh_interval_secs)
+        interval = float(self.config.ct_log.log_refresh_interval_secs)
         failures = 0
         delay = FIRST_REFRESH if self._current is not None else 0.0
         while True:
@@ -227,8 +234,7 @@ class LogLists(Service):
         )
         for problem in new.problems[:MAX_PROBLEMS_TOLD]:
             log.warn("Left out of the log list: {problem}", problem=problem)
-        for key, name in unmatched_names(new.logs, self._config):
-            log.warn("{key}: nothing in the log list is called {name}", key=key, name=name)
+        self._tell_unmatched(new)
         self._told.discard("age")
         self._tell_age()
 
@@ -255,6 +261,10 @@ class LogLists(Service):
             self._warn("cache", "The log list {url} could not be kept on disk: {reason}", reason)
 
     # Telling
+
+    def _tell_unmatched(self, log_list: LogList) -> None:
+        for key, name in unmatched_names(log_list.logs, self.config):
+            log.warn("{key}: nothing in the log list is called {name}", key=key, name=name)
 
     def _outdated(self) -> bool:
         return self.age is not None and self.age > MAX_AGE

@@ -10,7 +10,7 @@ from prometheus_client.utils import floatToGoString
 from certstream_tx.hub import Histogram, Hub
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.clients import Clients
-from certstream_tx.stats import LogStats
+from certstream_tx.stats import LogStats, ReloadStats
 
 Samples = Iterator[tuple[tuple[str, ...], float]]
 """label values in the order of the metric's labels, value"""
@@ -40,6 +40,7 @@ class Sources:
     gate: Gate = field(default_factory=Gate)
     issuers: CacheCounts | None = None
     """issuer certificates of static logs"""
+    reloads: ReloadStats = field(default_factory=ReloadStats)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from certstream_tx.serve.access_metrics import ACCESS
 from certstream_tx.serve.cache_metrics import CACHES
 from certstream_tx.serve.delivery_metrics import DELIVERY, HISTOGRAMS
 from certstream_tx.serve.log_metrics import LOGS
-from certstream_tx.serve.metric_rows import HistogramRow, MetricRow, Sources
+from certstream_tx.serve.metric_rows import HistogramRow, MetricRow, Sources, one
 from certstream_tx.serve.slow_metrics import SLOW
 from certstream_tx.serve.status_metrics import STATUS
 
@@ -24,7 +24,28 @@ BUILD = MetricRow(
     ("version", "python"),
 )
 
-METRICS = (*DELIVERY, *SLOW, *ACCESS, *LOGS, *STATUS, *CACHES, BUILD)
+RELOADS = (
+    MetricRow(
+        "certstream_config_reloads",
+        "counter",
+        "Times that the configuration was read again and taken over.",
+        one(lambda s: s.reloads.applied),
+    ),
+    MetricRow(
+        "certstream_config_reload_failures_total",
+        "counter",
+        "Times that it was read again and not taken over, because it is not valid.",
+        one(lambda s: s.reloads.failed),
+    ),
+    MetricRow(
+        "certstream_config_in_force",
+        "gauge",
+        "1 unless what was read last was not taken over: then the former values are in force.",
+        one(lambda s: not s.reloads.last_failed),
+    ),
+)
+
+METRICS = (*DELIVERY, *SLOW, *ACCESS, *LOGS, *STATUS, *CACHES, *RELOADS, BUILD)
 
 GROUPS: tuple[tuple[str, tuple[MetricRow | HistogramRow, ...]], ...] = (
     ("Clients and delivery", (*DELIVERY, *HISTOGRAMS)),
@@ -33,6 +54,6 @@ GROUPS: tuple[tuple[str, tuple[MetricRow | HistogramRow, ...]], ...] = (
     ("What is read from the logs", LOGS),
     ("How the logs are", STATUS),
     ("Memory", CACHES),
-    ("The server", (BUILD,)),
+    ("The server", (*RELOADS, BUILD)),
 )
 """all of them, as they are documented"""

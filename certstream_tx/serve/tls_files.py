@@ -1,7 +1,7 @@
 """TLS from a certificate file and a key file, which may be replaced while the server runs."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from os import stat
 from typing import Final
 
 from cryptography import x509
@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from certstream_tx.events import logger
 from certstream_tx.serve.listening import ListenError
+from certstream_tx.watched import Mark, mark_of_file
 
 log = logger("certstream_tx.serve")
 
@@ -26,9 +27,6 @@ LOOK_SECONDS: Final = 2.0
 """between two looks at the files; a change is taken over once it has rested that long"""
 MAX_FILE_BYTES: Final = 1024 * 1024
 """of each file; a chain takes some 5 KB"""
-
-_Mark = tuple[int, ...] | None
-"""what tells one state of a file from another; None when it is not there"""
 
 
 class TLSFileError(ListenError):
@@ -96,6 +94,19 @@ class TLSFiles(Service):
         self._tell("TLS certificate {certificate} was taken over; it is valid until {until}")
         return True
 
+    def prepare(self, certificate: str, key: str) -> Callable[[], None]:
+        """Read two other files; what is returned puts them in force. Raises TLSFileError."""
+        marks = mark_of_file(certificate), mark_of_file(key)
+        options, valid_until = _read_pair(certificate, key)
+
+        def use() -> None:
+            self._certificate, self._key = certificate, key
+            self._options, self.valid_until = options, valid_until
+            self._used = self._seen = marks
+            self._tell("TLS certificate {certificate} was taken over; it is valid until {until}")
+
+        return use
+
     def _tell(self, text: str) -> None:
         until = self.valid_until
         shown = f"{until:%Y-%m-%d %H:%M} UTC"
@@ -108,17 +119,8 @@ class TLSFiles(Service):
         else:
             log.info(text, certificate=self._certificate, until=shown)
 
-    def _marks(self) -> tuple[_Mark, _Mark]:
-        return _mark(self._certificate), _mark(self._key)
-
-
-def _mark(path: str) -> _Mark:
-    # Links are followed: Kubernetes swaps a link to the folder. A change of rights counts as well.
-    try:
-        seen = stat(path)
-    except OSError:
-        return None
-    return seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns
+    def _marks(self) -> tuple[Mark, Mark]:
+        return mark_of_file(self._certificate), mark_of_file(self._key)
 
 
 def _read_pair(certificate: str, key: str) -> tuple[CertificateOptions, datetime]:

@@ -401,7 +401,6 @@ class SupportTests(LoadTestCase):
         """Where ignoring would do harm."""
         for yaml, keys in {
             "dedup: {enabled: true}": ["dedup.enabled"],
-            "hot_reload: {enabled: true}": ["hot_reload.enabled"],
             "additional_log_lists: ['http://a']": ["additional_log_lists"],
             "static_logs: [{name: a, url: 'http://a', tree_size_source: get_sth}]": [
                 "static_logs[0].tree_size_source"
