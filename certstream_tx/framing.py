@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from struct import pack
 
+from certstream_tx.deflate import FLUSH_TAIL
+
 OPCODE_TEXT = 0x1
 OPCODE_CLOSE = 0x8
 OPCODE_PING = 0x9
@@ -21,6 +23,8 @@ MAX_CONTROL_PAYLOAD = 125
 """bytes (RFC 6455 section 5.5)"""
 
 _FIN = 0x80
+_COMPRESSED = 0x40
+"""the first reserved bit (RFC 7692 section 6)"""
 
 SSE_RETRY = b"retry: 2000\n\n"
 SSE_HEARTBEAT = b": heartbeat\n\n"
@@ -35,13 +39,16 @@ class Wire:
     ``heartbeat(document)`` is what a client of a quiet stream gets; None: nothing.
     ``notice(document)`` is a frame outside of the stream's sequence, for who asked to be told what
     it lost; None: nobody can ask.
+    ``deflated(text)`` is the frame of one of ``frames``, deflated, of a wire that compresses what
+    ``frames`` gives; None: it does not.
     """
 
     name: str
-    """the protocol; behind a plus, what is done to it"""
+    """the protocol; behind a plus, what is done to its messages"""
     frames: Callable[[Sequence[bytes], int, str], list[bytes]]
     heartbeat: Callable[[bytes], bytes] | None = None
     notice: Callable[[bytes], bytes] | None = None
+    deflated: Callable[[bytes], bytes] | None = None
 
     @property
     def protocol(self) -> str:
@@ -61,6 +68,14 @@ def _header(opcode: int, length: int) -> bytes:
 def websocket_text(payload: bytes) -> bytes:
     """One unfragmented text frame (RFC 6455 section 5.2); ``payload`` is UTF-8."""
     return _header(OPCODE_TEXT, len(payload)) + payload
+
+
+def websocket_deflated(text: bytes) -> bytes:
+    """A text frame of permessage-deflate (RFC 7692 section 7.2.1); ``text`` ends with an empty
+    block, which is left out."""
+    return (
+        _header(_COMPRESSED | OPCODE_TEXT, len(text) - len(FLUSH_TAIL)) + text[: -len(FLUSH_TAIL)]
+    )
 
 
 def websocket_control(opcode: int, payload: bytes = b"") -> bytes:
@@ -100,6 +115,10 @@ def _websocket_frames(payloads: Sequence[bytes], first: int, epoch: str) -> list
     return [websocket_text(payload) for payload in payloads]
 
 
+def _plain(payloads: Sequence[bytes], first: int, epoch: str) -> list[bytes]:
+    return list(payloads)
+
+
 def _sse_events(payloads: Sequence[bytes], first: int, epoch: str) -> list[bytes]:
     return [sse_event(p, event_id(epoch, sequence)) for sequence, p in enumerate(payloads, first)]
 
@@ -113,5 +132,8 @@ def _comment(document: bytes) -> bytes:
 
 
 WEBSOCKET = Wire("websocket", _websocket_frames, websocket_text, websocket_text)
+WEBSOCKET_DEFLATE = Wire(
+    "websocket+deflate", _plain, websocket_text, websocket_text, websocket_deflated
+)
 SSE = Wire("sse", _sse_events, _comment, sse_notice)
 TCP = Wire("tcp", _tcp_lines)

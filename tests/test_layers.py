@@ -17,6 +17,7 @@ LAYER = {
     "message": PURE,
     "message_fields": PURE,
     "framing": PURE,
+    "deflate": PURE,
     "hub": CORE,
     "events": CORE,
     "stats": CORE,

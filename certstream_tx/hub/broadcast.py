@@ -9,6 +9,7 @@ from certstream_tx.hub.channel import Channel
 from certstream_tx.hub.counts import HubCounts
 from certstream_tx.hub.newest import Newest
 from certstream_tx.hub.ring import Ring
+from certstream_tx.hub.shared_deflate import DeflatedChannel
 from certstream_tx.hub.streams import Publishable, Stream, encode
 from certstream_tx.hub.subscription import Reader, Sink, Subscription
 
@@ -128,7 +129,8 @@ class Hub:
         channel = feed.channels.get(wire)
         if channel is None:
             ring = Ring(*self._ring_bounds)
-            channel = Channel(stream, wire, ring, self.epoch, feed.forget_pending)
+            kind = Channel if wire.deflated is None else DeflatedChannel
+            channel = kind(stream, wire, ring, self.epoch, feed.forget_pending)
             feed.channels[wire] = channel
         since = feed.sequence - len(feed.pending)
         return channel.subscribe(sink, reader, notices, since)

@@ -52,6 +52,8 @@ class Channel:
         self.lost = 0
         self.dropped: Counter[Slow] = Counter()
         """clients that were dropped because they were too slow"""
+        self._keep_from: int | None = None
+        """number of a message that the ring must not let go yet, nor any after it"""
         self._epoch = epoch
         self._on_empty = on_empty
 
@@ -71,6 +73,8 @@ class Channel:
         """Give messages to everybody; ``first`` is the sequence number of the first."""
         self.fed_at = now
         for frames in split(self._frames(payloads, first), CHUNK_BYTES):
+            if not self:
+                return
             self._offer(Chunk(self.ring.next_number, first, frames, now))
             first += len(frames)
 
@@ -107,17 +111,20 @@ class Channel:
         self.held.pop(subscription, None)
         self.losses.pop(subscription, None)
         if not self:
-            self.ring.clear()
-            self._on_empty()
+            self._emptied()
 
     # What subclasses may do otherwise
+
+    def _emptied(self) -> None:
+        self.ring.clear()
+        self._on_empty()
 
     def _frames(self, payloads: Sequence[bytes], first: int) -> list[bytes]:
         return self.wire.frames(payloads, first, self._epoch)
 
     def _offer(self, chunk: Chunk) -> None:
         """Append ``chunk`` and let everybody who is up to date take it."""
-        for gone in self.ring.append(chunk):
+        for gone in self.ring.append(chunk, self._keep_from):
             for subscription in self.held:
                 subscription.dropped(gone)
         data = chunk.data

@@ -87,14 +87,19 @@ class Ring:
         self.size = 0
         """bytes held"""
 
-    def append(self, chunk: Chunk) -> list[Chunk]:
-        """Put ``chunk`` in front; returns the chunks that had to go, oldest first."""
+    def append(self, chunk: Chunk, keep_from: int | None = None) -> list[Chunk]:
+        """Put ``chunk`` in front; returns the chunks that had to go, oldest first.
+
+        Messages from number ``keep_from`` on stay in any case.
+        """
         self._chunks.append(chunk)
         self.next_number = chunk.number + 1
         self.size += len(chunk.data)
         self.messages += chunk.count
         gone = []
         while len(self._chunks) > 1 and self._is_over(chunk.at):
+            if keep_from is not None and self._chunks[0].after > keep_from:
+                break
             oldest = self._chunks.popleft()
             self.size -= len(oldest.data)
             self.messages -= oldest.count
@@ -110,6 +115,11 @@ class Ring:
     def oldest(self) -> Chunk:
         """The oldest chunk that is held; IndexError when there is none."""
         return self._chunks[0]
+
+    def reaches(self, number: int) -> bool:
+        """Whether the chunk of this number is held, or is the next to come."""
+        first = self._chunks[0].number if self._chunks else self.next_number
+        return first <= number <= self.next_number
 
     def chunk(self, number: int) -> Chunk:
         """A chunk that is held."""

@@ -78,6 +78,10 @@ class Subscription:
         self._gap: tuple[int, int] | None = None
         """sequence numbers of the first message lost since it fell off, and of the first after"""
 
+    def begin(self, chunk: Chunk) -> None:
+        """Start with ``chunk``, which its sink has to fetch."""
+        self._chunk = chunk
+
     @property
     def ready(self) -> bool:
         """Whether it has taken everything and is offered the next chunk."""
@@ -156,7 +160,8 @@ class Subscription:
         first = gone.first
         if self._chunk is not None:
             chunk = self._chunk
-            if chunk.number > gone.number:
+            # A primer has the number of the last chunk that it stands for.
+            if chunk is not gone and chunk.number >= gone.number:
                 return
             first = chunk.first + chunk.begun(self._offset)
             if self._offset:

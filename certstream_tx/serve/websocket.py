@@ -17,13 +17,13 @@ from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES
 
 from certstream_tx import __version__
-from certstream_tx.events import logger
 from certstream_tx.framing import (
     CLOSE_POLICY_VIOLATION,
     OPCODE_CLOSE,
     OPCODE_PING,
     OPCODE_PONG,
     WEBSOCKET,
+    WEBSOCKET_DEFLATE,
     websocket_control,
     websocket_text,
 )
@@ -31,8 +31,10 @@ from certstream_tx.hub import Stream
 from certstream_tx.serve.access.slots import Slot
 from certstream_tx.serve.access.tokens import SUBPROTOCOL
 from certstream_tx.serve.answers import error_document
+from certstream_tx.serve.autobahn_events import AutobahnEvents
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.connection import writer_for
+from certstream_tx.serve.deflate_offer import UNREAD, accept
 from certstream_tx.serve.writer import Writer
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -65,33 +67,10 @@ _HANDSHAKE_LEFTOVERS = (
 """what autobahn keeps for nobody once a client is open: about 2 KB of each"""
 
 
-class _AutobahnEvents:
-    """autobahn's words on single clients: of no use to an operator, whatever clients do."""
-
-    _log = logger("certstream_tx.websocket")
-
-    def debug(self, *args: object, **fields: object) -> None:
-        """Nothing: autobahn has several of these for each frame."""
-
-    trace = debug
-
-    def info(self, text: str, **fields: Any) -> None:
-        """What a client did wrong."""
-        self._log.debug(text, **fields)
-
-    warn = info
-
-    def error(self, text: str, **fields: Any) -> None:
-        """What should not happen."""
-        self._log.error(text, **fields)
-
-    critical = failure = error
-
-
 class StreamProtocol(WebSocketServerProtocol):
     """One client of one stream."""
 
-    log = _AutobahnEvents()
+    log = AutobahnEvents()
     # autobahn copies each option to each client and prints the list into a debug event that nobody
     # reads (half the cost of a handshake): they are set on a class once, by the factory.
     CONFIG_ATTRS: list[str] = []
@@ -104,6 +83,8 @@ class StreamProtocol(WebSocketServerProtocol):
     """the clients' tick at which something was last received"""
     visits = 0
 
+    _perMessageCompress: Any
+    """autobahn's, for what clients send"""
     _greeted = False
     _deaf = False
     """what it sends is not even parsed any more"""
@@ -119,12 +100,21 @@ class StreamProtocol(WebSocketServerProtocol):
         self.writer = writer_for(transport)
         super().makeConnection(self.writer)
 
-    def onConnect(self, request: ConnectionRequest) -> str | None:
-        """Choose the subprotocol that stands for no change, where it is offered.
+    def onConnect(self, request: ConnectionRequest) -> tuple[str | None, dict[str, str]]:
+        """Choose the subprotocol that stands for no change, where it is offered, and compression.
 
         A browser that offers some, because it has a token beside it, fails unless one is chosen.
         """
-        return SUBPROTOCOL if SUBPROTOCOL in request.protocols else None
+        # autobahn would refuse the handshake over an offer that is only to be passed over, and
+        # compress for each client.
+        self.websocket_extensions = []
+        headers = {}
+        extension = accept(request.extensions)
+        if extension is not None:
+            headers["Sec-WebSocket-Extensions"] = extension
+            self.wire = WEBSOCKET_DEFLATE
+            self._perMessageCompress = UNREAD
+        return SUBPROTOCOL if SUBPROTOCOL in request.protocols else None, headers
 
     def onOpen(self) -> None:
         """The handshake's answer is written: greet, and subscribe."""
@@ -137,7 +127,7 @@ class StreamProtocol(WebSocketServerProtocol):
         self.writer.send(_HEARTBEAT, websocket_text(clients.heartbeat()))
         self.writer.send(OPCODE_PING, websocket_control(OPCODE_PING))
         self.writer.attach(
-            clients.hub.subscribe(self.stream, WEBSOCKET, self.writer, self, notices=notices)
+            clients.hub.subscribe(self.stream, self.wire, self.writer, self, notices=notices)
         )
         self.writer.open()
 

@@ -76,11 +76,11 @@ class HandshakeTests(HouseTestCase):
             self.house.open(b"/", b"Origin: " + origin)
 
     def test_offers_are_declined(self) -> None:
-        """Compression and subprotocols may be offered; neither is needed."""
+        """Extensions and subprotocols may be offered; none is needed."""
         visitor = self.house.visitor()
         visitor.upgrade(
             b"/",
-            b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+            b"Sec-WebSocket-Extensions: permessage-bzip2, x-webkit-deflate-frame",
             b"Sec-WebSocket-Protocol: chat, superchat",
         )
         answer = visitor.answer()
