@@ -1,9 +1,13 @@
 """What is asked beside a range that fails: whether the log gives something else meanwhile."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.ranges import NEIGHBOUR_SECONDS, SUSPECT_AFTER, Range
+
+FURTHER: Final = 4
+"""How many times further ahead each try goes: a few reach over all that a log may have lost, before
+it counts as one that cannot be read at all."""
 
 
 class Ahead(NamedTuple):
@@ -59,7 +63,7 @@ class Neighbours:
         if end is None:
             return None
         start = frontier + self._reach * (end - frontier)
-        self._reach = self._reach * 2 or 1
+        self._reach = self._reach * FURTHER or 1
         reached = self._client.span(start, limit) if start < limit else None
         if reached is None:
             self._reach = 1
