@@ -51,7 +51,7 @@ def _answer(parameters: Parameters) -> str | None:
     return answer
 
 
-class Unread(PerMessageCompress):  # type: ignore[misc]
+class Unread(PerMessageCompress):
     """Stands where autobahn inflates what a client sends: nobody reads it, so nothing is inflated.
 
     It has no state: one is enough for all clients.
