@@ -10,6 +10,7 @@ from socket import (
     TCP_KEEPINTVL,
     TCP_NODELAY,
 )
+from typing import NamedTuple
 
 from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,10 +20,19 @@ from certstream_tx.hub import Stream
 from certstream_tx.serve.passive import MAX_INPUT_BYTES
 from certstream_tx.serve.site import MAX_BODY_BYTES, REQUEST_SECONDS
 from tests.serve.links import Link, PlainLink, TLSLink
-from tests.serve.visitor import Answer, House
+from tests.serve.visitor import House
 from tests.serve.wires.clients import make_house, publish
 
 REQUEST = b"GET /sse HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Answered(NamedTuple):
+    """An answer, as far as it has arrived."""
+
+    version: bytes
+    status: int
+    headers: dict[bytes, bytes]
+    body: bytes
 
 
 class EventStreamTestCase(SynchronousTestCase):
@@ -38,14 +48,15 @@ class EventStreamTestCase(SynchronousTestCase):
         self.addCleanup(connected.hang_up)
         return connected
 
-    def ask(self, request: bytes, house: House | None = None) -> tuple[Link, Answer]:
+    def ask(self, request: bytes, house: House | None = None) -> tuple[Link, Answered]:
         """The answer's head, and what of its body is there."""
         link = self.connect(house)
         link.send(request)
         head, _, body = link.received().partition(b"\r\n\r\n")
         status, *lines = head.split(b"\r\n")
+        version, code, _ = status.split(b" ", 2)
         headers = {n.lower(): v for n, _, v in (line.partition(b": ") for line in lines)}
-        return link, Answer(int(status.split(b" ")[1]), headers, body)
+        return link, Answered(version, int(code), headers, body)
 
     def stream_of(self, link: Link) -> bytes:
         """Which stream a client gets: the first word of the next message."""
@@ -89,6 +100,7 @@ class AnswerTests(EventStreamTestCase):
         ):
             link, answer = self.ask(request)
             self.assertEqual(answer.status, 200)
+            self.assertEqual(answer.version, b"HTTP/1.0")
             self.assertEqual(answer.headers[b"connection"], b"close")
             self.assertEqual(answer.body, SSE_RETRY)
             self.assertEqual(self.stream_of(link), b"lite")
@@ -227,6 +239,13 @@ class ConnectionTests(EventStreamTestCase):
             self.assertIsNotNone(link.closed)
         self.assertEqual(len(self.house.clients), 0)
 
+    def test_channel_that_had_stopped_reading(self) -> None:
+        """Should the connection not be read from when the request's turn comes, it is again."""
+        link = self.connect()
+        link.transport.pauseProducing()
+        link.application.dataReceived(REQUEST)
+        self.assertEqual(link.transport.descriptors.readers, {link.transport})
+
     def test_body(self) -> None:
         """A body is read and thrown away before there is an answer; none is taken for a request."""
         link = self.connect()
@@ -251,6 +270,8 @@ class ConnectionTests(EventStreamTestCase):
         publish(self.house)
         self.assertIn(b"lite 0", link.received())
         self.house.clock.advance(1)
+        self.assertEqual(readers, {link.transport})
+        link.send(b"x")
         self.assertEqual(readers, {link.transport})
         self.assertIsNone(link.closed)
 

@@ -149,6 +149,7 @@ class HalfClosedTests(LineTestCase):
     def half_closed(self) -> PlainLink:
         link = self.connect()
         link.send(b"d")
+        link.received()
         link.end()
         return link
 
@@ -231,6 +232,8 @@ class InputTests(LineTestCase):
         self.assert_gets(link, b"lite")
         self.house.clock.advance(1)
         self.assertEqual(readers, {link.transport})
+        link.send(b"x")
+        self.assertEqual(readers, {link.transport})
 
     def test_no_lines_in_the_log(self) -> None:
         """Clients that come and go are not told of one by one."""
@@ -301,6 +304,16 @@ class TLSTests(LineTestCase):
         link = self.encrypted()
         self.house.clock.advance(CHOICE_SECONDS)
         self.assert_gets(link, b"lite")
+
+    def test_choice_behind_the_end(self) -> None:
+        """What a client chooses while it is being disconnected is too late."""
+        link = self.encrypted()
+        self.house.clients.stopService()
+        link.send(b"f")
+        publish(self.house)
+        self.assertEqual([len(c) for c in self.house.hub.channels()], [])
+        self.assertEqual(link.received(), b"")
+        self.assertIsNotNone(link.closed)
 
     def test_no_handshake(self) -> None:
         """Who does not even shake hands is cut, and has had no stream."""
