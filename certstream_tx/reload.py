@@ -143,6 +143,8 @@ class Reloading(Service):
 
     def reload(self) -> bool:
         """Read the configuration and take it over; False: it is not valid, nothing has changed."""
+        if self._watched is not None:
+            self._watched.take()
         try:
             loaded = self._load()
             turned_off = self.config.auth.enabled and not loaded.config.auth.enabled

@@ -19,7 +19,11 @@ class Watched:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._used = self._seen = mark(path)
+        self.take()
+
+    def take(self) -> None:
+        """It is about to be read as it is now: that needs not be told of."""
+        self._used = self._seen = mark(self.path)
 
     def look(self) -> bool:
         """Whether it has changed, and not since the last look: what is being written is not whole.

@@ -365,6 +365,14 @@ class WatchTests(ReloadTestCase):
         self.assertEqual(len(events), 3)
         self.assertEqual(self.stats.failed, 1)
 
+    def test_not_twice(self) -> None:
+        """What SIGHUP has read the watch need not read again."""
+        self.start("hot_reload: {enabled: true}")
+        self.file.write_text("hot_reload: {enabled: true}\nlog_level: debug")
+        self.reloading.hang_up()
+        self.looks(4)
+        self.assertEqual(self.stats.applied, 1)
+
     def test_nothing_to_watch(self) -> None:
         """Without a file there is nothing to be watched, and that is said."""
         home = os.getcwd()

@@ -67,6 +67,15 @@ class WatchedTests(SynchronousTestCase):
         self.assertEqual(looks, [False] * 4)
         self.assertTrue(watched.look())
 
+    def test_taken(self) -> None:
+        """What was read meanwhile for another reason is not told of; what comes later is."""
+        watched = Watched(str(self.path))
+        self.path.write_text("bb")
+        watched.take()
+        self.assertEqual([watched.look() for _ in range(3)], [False] * 3)
+        self.path.write_text("ccc")
+        self.assert_told_once(watched)
+
     def test_gone(self) -> None:
         """That it is away is nothing to act on; what comes instead is."""
         watched = Watched(str(self.path))

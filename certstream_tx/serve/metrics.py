@@ -40,7 +40,7 @@ RELOADS = (
     MetricRow(
         "certstream_config_in_force",
         "gauge",
-        "1 unless what was read last was not taken over: then the former values are in force.",
+        "Whether what was read last is in force: 0 when it was not valid, and nothing changed.",
         one(lambda s: not s.reloads.last_failed),
     ),
 )

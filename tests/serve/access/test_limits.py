@@ -17,8 +17,8 @@ from certstream_tx.serve.access.addresses import Networks
 from certstream_tx.serve.access.policy import ConnectionLimit, Policy, RateLimit
 from certstream_tx.serve.access.tokens import Tokens
 from certstream_tx.serve.answers import JSON, Document, Node, Page
-from certstream_tx.serve.site import REQUEST_SECONDS, Surface
-from certstream_tx.serve.tcp import CHOICE_SECONDS, LineFactory
+from certstream_tx.serve.site import ABORT_SECONDS, REQUEST_SECONDS, Surface
+from certstream_tx.serve.tcp import CHOICE_SECONDS, HANDSHAKE_SECONDS, LineFactory
 from certstream_tx.serve.websocket import StreamProtocol
 from tests.serve.links import Link, PlainLink, TLSLink
 from tests.serve.memory import SocketTransport
@@ -174,6 +174,25 @@ class PlacesTests(LimitsTestCase):
         link.hang_up()
         self.assert_empty()
         self.assertTrue(self.flushLoggedErrors())
+
+    def test_tls_that_never_comes_to_be(self) -> None:
+        """A client that connects and does not shake hands waits for its time, and no longer."""
+        self.make_house(Policy())
+        lines = TCPClient.factory(self.house)
+        for factory, seconds in (
+            (self.house.site, REQUEST_SECONDS + ABORT_SECONDS),
+            (lines, HANDSHAKE_SECONDS),
+        ):
+            silent = TLSLink(factory, self.house.clock, shake_hands=False)
+            rubbish = TLSLink(factory, self.house.clock, shake_hands=False)
+            rubbish.transport.arrive(b"GET / HTTP/1.1\r\n\r\n")
+            self.assertEqual(len(self.gate.waiting) + self.gate.slots.total, 2)
+            self.house.clock.pump([1] * seconds)
+            for link in (silent, rubbish):
+                link.transport.turn()
+                self.assertIsNotNone(link.closed)
+            self.assert_empty()
+            self.assertEqual(len(self.gate.waiting), 0)
 
     def test_documents(self) -> None:
         """A request has a place while it is answered, as often as its connection is used."""
