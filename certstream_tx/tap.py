@@ -309,5 +309,6 @@ def _poll_settings(config: Config, url: str) -> PollSettings:
         retry_max_attempts=ct_log.retry_max_attempts,
         unhealthy_threshold=ct_log.unhealthy_threshold,
         healthy_threshold=ct_log.healthy_threshold,
+        health_check_interval=ct_log.health_check_interval_secs,
         start_overlap_leaves=ct_log.start_overlap_leaves,
     )

@@ -119,15 +119,15 @@ class CtLog:
     unhealthy_threshold: int = setting(
         Integer(1, 1000),
         5,
-        "failures in a row after which a log counts as unhealthy",
+        "failures in a row after which a log counts as unhealthy; a wish for a slower pace is none",
         env=("UNHEALTHY_THRESHOLD",),
     )
     health_check_interval_secs: int = setting(
         Integer(1, MAX_SECONDS),
         60,
-        "between two probes of an unhealthy log",
+        "the longest time between two looks at the head of an unhealthy log, of which nothing else "
+        "is asked",
         env=("HEALTH_CHECK_INTERVAL_SECS",),
-        support=Support.IGNORED,
     )
     state_file: str | None = setting(
         Nullable(Path()),

@@ -33,6 +33,10 @@ class HeadCadence:
         """Seconds until the next look."""
         return self._jittered(self._interval)
 
+    def shortest_interval(self) -> float:
+        """Seconds until the next look, whether or not the head moves."""
+        return self._jittered(self._shortest)
+
     def drained_interval(self) -> float:
         """Seconds until the next look at a log that has ended."""
         return self._jittered(DRAINED_INTERVAL)

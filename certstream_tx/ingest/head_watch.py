@@ -54,8 +54,9 @@ class HeadWatch:
         """The largest head seen."""
 
     async def reaching(self, size: int) -> SignedHead:
-        """The newest head, once there is one of at least this size."""
-        while self.newest is None or self.newest.size < size:
+        """The newest head, once there is one of at least this size, and the log is not unhealthy:
+        what it is for is not to be asked for until then."""
+        while self.newest is None or self.newest.size < size or not self._outcomes.healthy:
             await self._moved.wait()
         return self.newest
 
@@ -66,13 +67,15 @@ class HeadWatch:
     async def watch(self) -> None:
         """Look, for ever."""
         while True:
+            await self._outcomes.rested()
+            sent_at = self._clock.seconds()
             try:
                 head = await self._client.head()
             except CancelledError:
                 raise
             except Exception:
                 wait = self._outcomes.failed(
-                    Activity.HEAD, Failure(), self._outcomes.head_attempts() + 1
+                    Activity.HEAD, Failure(), self._outcomes.head_attempts() + 1, sent_at
                 )
                 await deferLater(self._clock, wait)
             else:
@@ -112,15 +115,20 @@ class HeadWatch:
     async def _until_next_look(self) -> None:
         """Wait: a whole interval in which nothing was left to ask for, but no longer than LONGEST.
 
-        A look right after catching up would meet a log that has just served many requests.
+        A look right after catching up would meet a log that has just served many requests. One that
+        was unhealthy is looked at until it is known to be well.
         """
+        if self._outcomes.recovering:
+            await deferLater(self._clock, self._cadence.shortest_interval())
+            return
         if self._final_size is not None and self._stats.position >= self._final_size:
-            await deferLater(self._clock, self._cadence.drained_interval())
+            await self._outcomes.falls_ill(self._cadence.drained_interval())
             return
         waited = 0.0
         behind = True
         while behind and waited < LONGEST:
             interval = self._cadence.interval()
             behind = self._behind()
-            await deferLater(self._clock, interval)
+            if await self._outcomes.falls_ill(interval):
+                return
             waited += interval

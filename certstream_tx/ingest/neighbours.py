@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.ranges import NEIGHBOUR_SECONDS, SUSPECT_AFTER, Range
 
-FURTHER: Final = 4
+FURTHER: Final = 2
 """How many times further ahead each try goes: a few reach over all that a log may have lost, before
 it counts as one that cannot be read at all."""
 

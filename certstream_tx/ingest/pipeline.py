@@ -250,7 +250,7 @@ class Pipeline:
 
     def _failed(self, failure: Failure, asked: Range) -> None:
         if not self._closed:
-            delay = self._count_failure(failure, asked.attempts + 1)
+            delay = self._count_failure(failure, asked)
             if asked is self._neighbour:
                 self._neighbour = None
             else:
@@ -271,8 +271,8 @@ class Pipeline:
         else:
             self._missing.add(asked)
 
-    def _count_failure(self, failure: Failure, attempts: int) -> float:
-        delay = self._outcomes.failed(Activity.ENTRIES, failure, attempts)
+    def _count_failure(self, failure: Failure, asked: Range) -> float:
+        delay = self._outcomes.failed(Activity.ENTRIES, failure, asked.attempts + 1, asked.sent_at)
         if failure.check(Throttled) is None:
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= ONE_PROBE_AFTER:

@@ -1,6 +1,7 @@
 """How a log is polled: the part of the configuration that pollers need, in seconds."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +18,9 @@ class PollSettings:
     """failures in a row after which a log counts as unhealthy"""
     healthy_threshold: int = 3
     """answers in a row after which it counts as healthy again"""
+    health_check_interval: float = 60.0
+    """the longest time between two looks at the head of a log that is unhealthy"""
+    on_inconsistency: Literal["continue", "stop"] = "continue"
+    """whether a log that contradicts itself is read on"""
     start_overlap_leaves: int = 256
     """how far before the head a log begins that was never read before"""

@@ -53,9 +53,10 @@ class PipelineTests(SynchronousTestCase):
     """What comes out is what went in."""
 
     def pipeline(self, log: FakeLog, clock: Clock, budget: Budget, position: int) -> Pipeline:
-        """A pipeline from a position on."""
+        """A pipeline from a position on, of a log that is asked whatever comes of it: it would be
+        heads that tell when an unhealthy one is to be asked again."""
         stats = LogStats("Test", "https://log.example", "rfc6962", None, None)
-        outcomes = Outcomes(stats, PollSettings(), Random(2), clock)
+        outcomes = Outcomes(stats, PollSettings(unhealthy_threshold=10**6), Random(2), clock)
         return Pipeline(log, budget, clock, outcomes, position)
 
     @settings(deadline=None, max_examples=60)

@@ -350,7 +350,7 @@ class FailureTests(PollerCase):
         """A replica behind its head is asked again soon, and only after long is that a failure."""
         log = FakeLog(self.clock, 640)
         log.entry_faults = lambda start, end: Lagging("need tree size")
-        follower = self.follow(log)
+        follower = self.follow(log, settings=PollSettings(health_check_interval=2.0))
         follower.run(3)
         self.assertEqual(follower.stats.consecutive_failures, 0)
         self.assertGreater(len(log.asked), 3)
