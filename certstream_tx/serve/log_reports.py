@@ -49,6 +49,12 @@ class LogReport(msgspec.Struct, frozen=True):
     """``verified``, ``unverified`` or ``inconsistent``: whether it signed what was read"""
     verified_size: int
     """the largest tree of which that is known"""
+    gaps: int
+    """ranges before ``current_index`` that could not be read yet"""
+    gap_entries: int
+    """entries in them"""
+    late_entries: int
+    """those of ``entries`` that came out of such a gap"""
 
 
 class LogCounts(msgspec.Struct, frozen=True):
@@ -104,6 +110,9 @@ def report(log: LogStats, now: float) -> LogReport:
         errors=dict(sorted(log.errors.items())),
         verification=log.verification,
         verified_size=log.verified_size,
+        gaps=log.gaps_open,
+        gap_entries=log.gap_entries,
+        late_entries=log.late_entries,
     )
 
 

@@ -95,4 +95,25 @@ STATUS = (
         each_log(lambda g: g.head_regressions),
         LOG,
     ),
+    MetricRow(
+        "certstream_ct_log_gaps_open",
+        "gauge",
+        "Ranges of the log that could not be read yet; they are tried again until they can.",
+        each_log(lambda g: g.gaps_open),
+        LOG,
+    ),
+    MetricRow(
+        "certstream_ct_log_gap_entries",
+        "gauge",
+        "Entries of the log that are missing in these ranges.",
+        each_log(lambda g: g.gap_entries),
+        LOG,
+    ),
+    MetricRow(
+        "certstream_ct_log_late_entries_total",
+        "counter",
+        "Entries of the log that came late, out of such a range.",
+        each_log(lambda g: g.late_entries),
+        LOG,
+    ),
 )

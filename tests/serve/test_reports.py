@@ -195,6 +195,9 @@ class LogsTests(ReportCase):
             requests=7,
             throttled=3,
             verified_size=108,
+            gaps_open=2,
+            gap_entries=30,
+            late_entries=4,
         )
         argon.errors["timeout"] = 2
         argon.errors["connect"] = 1
@@ -229,6 +232,9 @@ class LogsTests(ReportCase):
                         "errors": {"connect": 1, "timeout": 2},
                         "verification": "verified",
                         "verified_size": 108,
+                        "gaps": 2,
+                        "gap_entries": 30,
+                        "late_entries": 4,
                     }
                 ],
             },

@@ -97,6 +97,7 @@ class StatusTests(MetricsCase):
         self.argon.health_checks_failed, self.tiles.health_checks_failed = 2, 5
         self.argon.head_errors, self.tiles.head_errors = 6, 7
         self.argon.heads_verified, self.tiles.heads_verified = 8, 9
+        self.argon.gaps_open, self.argon.gap_entries, self.argon.late_entries = 11, 12, 13
         for name, of_argon in {
             "position": 10,
             "tree_size": 30,
@@ -104,6 +105,9 @@ class StatusTests(MetricsCase):
             "last_success_timestamp_seconds": now - 3,
             "head_errors_total": 6,
             "heads_verified_total": 8,
+            "gaps_open": 11,
+            "gap_entries": 12,
+            "late_entries_total": 13,
         }.items():
             self.assertEqual(self.samples(f"certstream_ct_log_{name}")["Argon",], of_argon, name)
         self.assertEqual(self.samples("certstream_log_health_checks_failed"), {(): 7})
