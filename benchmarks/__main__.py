@@ -1,10 +1,16 @@
-"""Runs the measurements named, or all: ``python -m benchmarks [parse] [start] [ingest]``."""
+"""Runs the measurements named, or all: ``python -m benchmarks [NAME ...]``."""
 
 import sys
 
-from benchmarks import ingest, parse, start
+from benchmarks import fanout, ingest, parse, start, tls
 
-MEASUREMENTS = {"parse": parse.main, "start": start.main, "ingest": ingest.main}
+MEASUREMENTS = {
+    "parse": parse.main,
+    "start": start.main,
+    "ingest": ingest.main,
+    "fanout": fanout.main,
+    "tls": tls.main,
+}
 
 for name in sys.argv[1:] or MEASUREMENTS:
     print(f"\n## {name}\n", flush=True)

@@ -37,6 +37,13 @@ class Running:
         """Resident memory now, in MB (10**6 bytes)."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * PAGE / 1e6
 
+    def peak_mb(self) -> float:
+        """The most resident memory so far, in MB (10**6 bytes)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s*(\d+) kB", status)
+        assert found
+        return int(found.group(1)) * 1024 / 1e6
+
     def wait_for(self, pattern: str, timeout: float = 60) -> re.Match[str]:
         """The first match in what it printed."""
         deadline = time.monotonic() + timeout
@@ -77,11 +84,13 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def server_command(*options: str) -> list[str]:
-    """``twistd certstream`` in the foreground on a free port of the loopback interface."""
+LISTEN = "tcp:0:interface=127.0.0.1:backlog=4096"
+
+
+def server_command(*options: str, listen: str = LISTEN) -> list[str]:
+    """``twistd certstream`` in the foreground, by default on a free port of the loopback."""
     return [
-        str(BIN / "twistd"), "--nodaemon", "--pidfile=", "certstream",
-        "--listen", "tcp:0:interface=127.0.0.1:backlog=4096", *options,
+        str(BIN / "twistd"), "--nodaemon", "--pidfile=", "certstream", "--listen", listen, *options,
     ]  # fmt: skip
 
 
@@ -128,10 +137,10 @@ def metric(port: int, name: str) -> float:
     return sum(map(float, values))
 
 
-def load_client() -> str:
-    """Path of ``wsload``, compiled when it is not yet."""
-    binary = HERE / "bin" / "wsload"
-    source = HERE / "wsload.c"
+def compiled(name: str) -> str:
+    """Path of the program made from ``name.c`` here, compiled when it is not yet."""
+    binary = HERE / "bin" / name
+    source = HERE / f"{name}.c"
     if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
         binary.parent.mkdir(exist_ok=True)
         subprocess.run(["cc", "-O2", "-o", binary, source], check=True)
@@ -149,9 +158,10 @@ def wsload(
 ) -> subprocess.Popen[str]:
     """The load client, started; :func:`result` waits for it."""
     return subprocess.Popen(
-        [load_client(), *options, mode, "127.0.0.1", str(port), path, str(clients), str(seconds),
-         str(warmup)],
+        [compiled("wsload"), *options, mode, "127.0.0.1", str(port), path, str(clients),
+         str(seconds), str(warmup)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if "--announce" in options else None,
         text=True,
     )  # fmt: skip
 

@@ -40,6 +40,7 @@ def options(arguments: list[str]) -> Namespace:
     add("--port", type=int, default=0, help="TCP port of 127.0.0.1 (default: a free one)")
     add("--rate", type=float, help=f"new entries a second, all logs together (default {RATE:g})")
     add("--size", type=int, help=f"entries of each log at the start (default {SIZE})")
+    add("--growth-interval", type=float, default=GROWTH_INTERVAL, help="seconds (default 0.1)")
     add("--kind", dest="kinds", action="append", choices=KINDS, help="default: one of each kind")
     add("--max-entries", type=int, default=MAX_ENTRIES, help="of get-entries (default 256)")
     add("--no-align", action="store_true", help="do not end full answers on multiples of that")
@@ -51,6 +52,8 @@ def options(arguments: list[str]) -> Namespace:
         parser.error(f"--size is not between 0 and {MAX_SIZE}")
     if not 0 <= chosen.port <= 65535:
         parser.error("--port is not between 0 and 65535")
+    if not 0.001 <= chosen.growth_interval <= GROWTH_INTERVAL:
+        parser.error(f"--growth-interval is not between 0.001 and {GROWTH_INTERVAL:g}")
     if chosen.max_entries < 1:
         parser.error("--max-entries is not 1 or more")
     return chosen
@@ -97,6 +100,7 @@ def main(reactor: IReactorTime, *arguments: str) -> Deferred[None]:
             endpoint=TCP4ServerEndpoint(reactor, chosen.port, interface="127.0.0.1"),
             max_entries=chosen.max_entries,
             align=not chosen.no_align,
+            growth_interval=chosen.growth_interval,
         )
         service.startService()
     except (ValueError, OSError, CannotListenError) as error:

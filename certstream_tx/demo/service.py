@@ -73,11 +73,13 @@ class DemoLogs(Service):
         address: str = "http://127.0.0.1",
         max_entries: int = MAX_ENTRIES,
         align: bool = True,
+        growth_interval: float = GROWTH_INTERVAL,
     ) -> None:
         """``rate``: entries a second, all logs together; ``size``: of each log at the start.
 
         ``endpoint`` (a free port of 127.0.0.1 by default) is reached at ``address`` and its port.
-        ``max_entries`` and ``align`` are about get-entries, see ``rfc6962``.
+        ``max_entries`` and ``align`` are about get-entries, see ``rfc6962``. What is due is added
+        every ``growth_interval`` seconds.
         """
         self._endpoint = endpoint or TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
         self._reactor = reactor
@@ -97,6 +99,7 @@ class DemoLogs(Service):
                 else rfc6962(log, max_entries=max_entries, align=align)
             )
             self._root.putChild(_path(log.kind).encode(), face)
+        self._growth_interval = growth_interval
         self._growth = LoopingCall(self._grow)
         self._growth.clock = reactor
         self.logs: tuple[Log, ...] = ()
@@ -122,7 +125,7 @@ class DemoLogs(Service):
         self.logs = tuple(listed(log, f"{base}/{_path(log.kind)}") for log in self.demo_logs)
         SignedLogList(self.logs, self._reactor.seconds()).add_to(self._root)
         self.log_list_url = f"{base}/log_list.json"
-        self._growth.start(GROWTH_INTERVAL, now=False)
+        self._growth.start(self._growth_interval, now=False)
         for log in self.logs:
             events.info("{name} at {url}/", name=log.name, url=log.url)
 

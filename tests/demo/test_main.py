@@ -4,6 +4,7 @@ import json
 import sys
 from base64 import b64decode
 from http.client import HTTPConnection
+from io import StringIO
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
 from typing import Any
@@ -27,6 +28,14 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((chosen.rate, chosen.size, chosen.kinds), (20, 300, ["rfc6962", "tiled"]))
         self.assertEqual(first[1], 17500)
         self.assertNotEqual(identity(options([]), 17.5)[0], first[0])
+
+    def test_growth_interval(self) -> None:
+        """No longer than what the rate is bounded for."""
+        self.assertEqual(options(["--growth-interval", "0.01"]).growth_interval, 0.01)
+        self.patch(sys, "stderr", StringIO())
+        for wrong in ("0", "0.2", "often"):
+            with self.assertRaises(SystemExit):
+                options(["--growth-interval", wrong])
 
     def test_identity_file(self) -> None:
         """The file is made at first; later it says what the logs are, whatever the time."""

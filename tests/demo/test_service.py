@@ -57,6 +57,19 @@ class MemoryTests(SynchronousTestCase):
         clock.advance(10)
         self.assertEqual([log.tree.size for log in service.demo_logs], sizes)
 
+    def test_growth_interval(self) -> None:
+        """Smaller steps are closer together, and grow to the same."""
+        clock = memory_reactor()
+        service = DemoLogs(clock, rate=200, growth_interval=0.01)
+        service.startService()
+        (log, _) = service.demo_logs
+        sizes = []
+        for _ in range(10):
+            clock.advance(0.01)
+            sizes.append(log.tree.size - SIZE)
+        self.assertEqual(sizes, list(range(1, 11)))
+        service.stopService()
+
     def test_one_log(self) -> None:
         """A single log takes the whole rate, and need not be followed by the other."""
         clock = memory_reactor()
