@@ -15,6 +15,7 @@ TEST = [
     "coverage[toml]>=7.4",
     "certstream>=1.12",  # the field's Python client, run unmodified against the server
     "websockets>=12",  # an independent WebSocket client
+    "jsonschema>=4.20",  # the published schemas against the expected messages
     "build>=1.2",  # the packaging test builds a wheel and an sdist ...
     "setuptools>=70",  # ... without fetching a build environment of its own
     "wheel>=0.43",

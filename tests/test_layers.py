@@ -30,6 +30,7 @@ LAYER = {
     "demonstration": TOP,
     "readiness": TOP,
     "log_output": TOP,
+    "schema": TOP,
     "command_line": TOP,
     "live": TOP,
     "reload": TOP,

@@ -3,7 +3,9 @@
 import msgspec
 
 
-class _Notice(msgspec.Struct, frozen=True, gc=False, tag_field="message_type", tag="notice"):
+class Notice(msgspec.Struct, frozen=True, gc=False, tag_field="message_type", tag="notice"):
+    """The document of a notice."""
+
     kind: str
     count: int
     first: str = msgspec.field(name="from")
@@ -15,4 +17,4 @@ _encode = msgspec.json.Encoder().encode
 
 def lost(count: int, first: str, last: str) -> bytes:
     """The document that stands where ``count`` messages are missing, named by their ids."""
-    return _encode(_Notice("lost", count, first, last))
+    return _encode(Notice("lost", count, first, last))
