@@ -94,7 +94,9 @@ def _webserver(imported: Imported, given: dict[str, Any]) -> None:
                 " name your proxies in trusted_proxies"
             )
     if given.get("compression_enabled") is True:
-        imported.notes.append("webserver.compression_enabled: there is no such switch here")
+        imported.notes.append(
+            "webserver.compression_enabled: here every client that offers compression gets it"
+        )
 
 
 def _prometheus(imported: Imported, given: dict[str, Any], webserver: dict[str, Any]) -> None:

@@ -1,0 +1,121 @@
+"""The pages for operators, held to the code: what they quote is said, what they run runs."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from certstream_tx.config.reading import LEAVES
+from certstream_tx.serve.metrics import HISTOGRAMS, METRICS
+from tests.command_line.terminal import CommandTestCase
+from tests.command_line.test_import_config import GO
+
+ROOT = Path(__file__).parent.parent
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+SWITCHING = (ROOT / "docs" / "switching.md").read_text()
+
+
+def texts() -> Iterator[str]:
+    """Every text in the code, with an ellipsis for what is filled in."""
+    for path in (ROOT / "certstream_tx").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "".join(
+                    part.value if isinstance(part, ast.Constant) else "…" for part in node.values
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.sub(r"\{[^{}]*\}", "…", node.value)
+
+
+def section(page: str, title: str) -> str:
+    """What stands below a title."""
+    return page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+class QuotationTests(SynchronousTestCase):
+    """docs/operations.md"""
+
+    def test_what_it_says_is_said(self) -> None:
+        """Each line that is explained is one that the server writes."""
+        every = list(texts())
+        quoted = 0
+        for title in ("When it refuses to start", "What it says while it runs"):
+            for row in re.findall(r"(?m)^\| (`.*?) \|", section(OPERATIONS, title)):
+                for quotation in re.findall(r"`([^`]+)`", row):
+                    parts = [part.strip(" :.,;()") for part in quotation.split("…")]
+                    pattern = re.compile(".*?".join(map(re.escape, parts)), re.DOTALL)
+                    self.assertTrue(any(pattern.search(text) for text in every), quotation)
+                    quoted += 1
+        self.assertGreater(quoted, 30)
+
+    def test_keys_and_metrics_exist(self) -> None:
+        """What both pages name in the configuration and in the metrics is there."""
+        sections = {path.partition(".")[0] for path in LEAVES if "." in path}
+        metrics = {row.name for row in (*METRICS, *HISTOGRAMS)}
+        for page in (OPERATIONS, SWITCHING):
+            for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", page):
+                if name.partition(".")[0] in sections:
+                    self.assertIn(name, LEAVES)
+            for name in re.findall(r"`(certstream_[a-z_]+)`", page):
+                self.assertIn(name, metrics)
+
+
+class SwitchingTests(CommandTestCase):
+    """docs/switching.md"""
+
+    def test_commands(self) -> None:
+        """Each command is run, in the order of the page, among the files that it names."""
+        from_rust = self.folder / "rust"
+        from_go = self.folder / "go"
+        ran = 0
+        for title, folder, config, state in (
+            (
+                "From certstream-server-rust",
+                from_rust,
+                "port: 8090\nct_log:\n  request_timeout_secs: 20\n",
+                '{"version":1,"logs":{"https://a.example/log":{"current_index":5}}}',
+            ),
+            ("From certstream-server-go", from_go, GO, '{"a.example/log":5}'),
+        ):
+            folder.mkdir()
+            (folder / "config.yaml").write_text(config)
+            (folder / "state.json").write_text(state)
+            (folder / "ct_index.json").write_text(state)
+            self.environment["CERTSTREAM_STATE_FILE"] = str(folder / "ours.json")
+            blocks = re.findall(r"```\n(.*?)```", section(SWITCHING, title), re.DOTALL)
+            for line in "".join(blocks).splitlines():
+                command, _, output = line.partition(" > ")
+                program, *words = command.split()
+                self.assertEqual(program, "certstream-tx")
+                arguments = [
+                    str(folder / word) if word.endswith((".yaml", ".json")) else word
+                    for word in words
+                ]
+                if words[0] == "import-state":
+                    # Not the other server's configuration, which lies in the working folder there.
+                    arguments += ["--config", str(folder / "none.yaml")]
+                    (folder / "none.yaml").write_text("")
+                done = self.run_command(*arguments)
+                self.assertEqual(done.status, 0, f"{line}\n{done.err}")
+                if output:
+                    (folder / output).write_text(done.out)
+                ran += 1
+        self.assertEqual(ran, 6)
+
+    def test_keys_of_the_other_server(self) -> None:
+        """Each of its keys that the page names is one that the command knows."""
+        from certstream_tx.command_line.from_go import KNOWN
+
+        rows = re.findall(r"(?m)^\| (`(?:webserver|general|prometheus).*?) \|", SWITCHING)
+        self.assertGreater(len(rows), 8)
+        for row in rows:
+            section_name = ""
+            for name in re.findall(r"`([a-z_.]+)`", row):
+                first, _, key = name.partition(".")
+                if first in KNOWN and key:
+                    section_name = first
+                else:
+                    key = name
+                self.assertIn(key.partition(".")[0], KNOWN[section_name], row)
