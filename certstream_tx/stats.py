@@ -61,6 +61,19 @@ class LogStats:
     consecutive_failures: int = 0
     bad_signatures: int = 0
     root_mismatches: int = 0
+    """times that what was read, or two heads, did not agree; each is looked into"""
+    corrected_entries: int = 0
+    """entries that came otherwise than signed, were read again, and handed on once more"""
+    contradictions: int = 0
+    """pairs of heads that the log signed, of which only one can be true"""
+    inconsistent: bool = False
+    """whether it was caught at contradicting itself, or gives other entries than it signed"""
+    rollbacks: int = 0
+    """times that it took back entries for good, which is no replica lagging behind"""
+    rolled_back: bool = False
+    """whether it shows less now than was verified"""
+    stopped: bool = False
+    """whether it is not read any more, because it is inconsistent"""
     head_regressions: int = 0
     gaps_open: int = 0
     """ranges before ``position`` that could not be read yet, or were left out for now"""
@@ -84,14 +97,11 @@ class LogStats:
     @property
     def status(self) -> LogStatus:
         """Whether it can be read and trusted."""
+        if self.stopped:
+            return LogStatus.UNHEALTHY
         if self.health is LogStatus.HEALTHY and self.inconsistent:
             return LogStatus.DEGRADED
         return self.health
-
-    @property
-    def inconsistent(self) -> bool:
-        """Whether the log signed something else than what was read."""
-        return self.root_mismatches > 0
 
     @property
     def verification(self) -> Trust:

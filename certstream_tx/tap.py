@@ -311,4 +311,5 @@ def _poll_settings(config: Config, url: str) -> PollSettings:
         healthy_threshold=ct_log.healthy_threshold,
         health_check_interval=ct_log.health_check_interval_secs,
         start_overlap_leaves=ct_log.start_overlap_leaves,
+        on_inconsistency=ct_log.on_inconsistency,
     )

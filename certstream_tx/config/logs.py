@@ -201,8 +201,9 @@ class CtLog:
     on_inconsistency: str = setting(
         Choice("continue", "stop"),
         "continue",
-        "what becomes of a log that contradicts itself",
-        support=Support.REFUSED,
+        "what becomes of a log that contradicts itself, or gives other entries than it signed:"
+        " read on, marked as inconsistent, or read no more until the evidence, which is kept in"
+        " the folder `evidence` beside the state file, was moved away",
     )
     max_catchup_lag_entries: int = setting(
         Integer(10_000, 2**53, or_zero=True),

@@ -70,6 +70,8 @@ class Fetcher:
         self._http = http
         self._clock = clock
         self._headers = Headers({b"User-Agent": [user_agent.encode("utf-8")]})
+        self._fresh = self._headers.copy()
+        self._fresh.setRawHeaders(b"Cache-Control", [b"no-cache"])
         self._timeout = timeout
         self._stall = stall
 
@@ -80,19 +82,21 @@ class Fetcher:
         max_bytes: int,
         params: Mapping[str, str | int] | None = None,
         timeout: float | None = None,
+        fresh: bool = False,
     ) -> bytes:
         """The body of a 200 answer, its gzip unfolded, at most ``max_bytes``.
 
-        A ``timeout`` in seconds may shorten the usual one. Raises a FetchError for everything
+        A ``timeout`` in seconds may shorten the usual one; ``fresh``: caches on the way are to ask
+        the log itself. Raises a FetchError for everything
         else. Cancelling closes the connection.
         """
         if params:
             url = f"{url}?{urlencode(params)}"
         timeout = self._timeout if timeout is None else min(timeout, self._timeout)
         deadline = self._clock.seconds() + timeout
-        response, gzip = await self._answer(url, timeout)
+        headers = self._fresh if fresh else self._headers
+        response, gzip = await self._answer(url, headers, timeout)
         code: int = response.code
-        headers: Headers = response.headers
         fine = code == 200
         if not fine:
             max_bytes = MAX_ERROR_BODY
@@ -117,14 +121,14 @@ class Fetcher:
             said = _clean(await reader.done)
         except FetchError:  # the status alone says enough
             said = ""
-        raise self._failed(code, headers, said)
+        raise self._failed(code, response.headers, said)
 
-    async def _answer(self, url: str, timeout: float) -> tuple[Any, bool]:
+    async def _answer(self, url: str, headers: Headers, timeout: float) -> tuple[Any, bool]:
         """The response with its body still to come, as sent, and whether that is gzip."""
         try:
             waiting: Deferred[Any] = self._http.get(
                 url,
-                headers=self._headers,
+                headers=headers,
                 allow_redirects=False,
                 unbuffered=True,
                 reactor=cast(Any, self._clock),

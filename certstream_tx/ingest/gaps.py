@@ -33,6 +33,7 @@ class Gap:
     before: the tree before ``start``, from where it is known on: from the first entry, or from the
         end of the gap before this one
     after: the whole tree before ``end``, if the log proved it: to this the entries must lead
+    base: the last tree before ``start`` that the log confirmed, if there is one
     due: when it is tried again, seconds since the epoch; at: from which entry on; rounds: how often
         in a row that was in vain
     """
@@ -44,6 +45,7 @@ class Gap:
     tries: int
     before: CompactRange
     after: CompactRange | None = None
+    base: CompactRange | None = None
     due: float = 0.0
     at: int = 0
     rounds: int = 0
@@ -57,7 +59,8 @@ class Gap:
 class Gaps:
     """The gaps of one log, in order.
 
-    ``joined(before)`` is called with what then lies before the entries read last, without a hole;
+    ``joined(before, base)`` is called with what then lies before the entries read last, without a
+    hole, and the last part of it that the log confirmed;
     ``differs(gap)`` when the entries that filled a gap are not those that the log proved.
     """
 
@@ -65,7 +68,7 @@ class Gaps:
         self,
         stats: LogStats,
         clock: IReactorTime,
-        joined: Callable[[CompactRange], object],
+        joined: Callable[[CompactRange, CompactRange | None], object],
         differs: Callable[[Gap], None],
     ) -> None:
         self._stats = stats
@@ -168,7 +171,7 @@ class Gaps:
                     self._differs(gap)
             elif following is None:
                 del self._gaps[place]
-                self._joined(gap.before)
+                self._joined(gap.before, gap.base)
             else:
                 del self._gaps[place]
                 if following.before.start == gap.end:

@@ -28,15 +28,17 @@ class KeptHashes:
         if len(self._hashes) > MAX_KEPT * HASH_SIZE:
             self.forget_before(max(self.end - MAX_KEPT, self.start + MAX_KEPT // 4))
 
-    def between(self, start: int, end: int) -> list[bytes] | None:
-        """The hashes of these entries; None when some of them are not kept."""
+    def between(self, start: int, end: int) -> bytes | None:
+        """The hashes of these entries in one piece; None when some of them are not kept."""
         if start < self.start or end > self.end:
             return None
         first, last = start - self.start, end - self.start
-        return [
-            bytes(self._hashes[at : at + HASH_SIZE])
-            for at in range(first * HASH_SIZE, last * HASH_SIZE, HASH_SIZE)
-        ]
+        return bytes(self._hashes[first * HASH_SIZE : last * HASH_SIZE])
+
+    def hashes(self, start: int, end: int) -> list[bytes] | None:
+        """The same, one by one."""
+        piece = self.between(start, end)
+        return None if piece is None else split(piece)
 
     def forget_before(self, index: int) -> None:
         """Those before this entry are of no more use."""
@@ -44,3 +46,8 @@ class KeptHashes:
         if index > self.start:
             del self._hashes[: (index - self.start) * HASH_SIZE]
             self.start = index
+
+
+def split(piece: bytes) -> list[bytes]:
+    """Hashes one by one, out of one piece."""
+    return [piece[at : at + HASH_SIZE] for at in range(0, len(piece), HASH_SIZE)]

@@ -19,6 +19,13 @@ class Batch(NamedTuple):
         return self.start + len(self.entries)
 
 
+class Served(NamedTuple):
+    """An entry, and the MerkleTreeLeaf as it was served (of a tile: as it stands for it)."""
+
+    entry: Entry
+    leaf_input: bytes
+
+
 class LogClient(Protocol):
     """One log, read by requests that the pace of its operator spreads in time.
 
@@ -75,6 +82,10 @@ class LogClient(Protocol):
         ``start < end <= head.size`` (ValueError otherwise). Fewer than asked is normal: the rest
         is to be asked for again. Entries that cannot be read are among them, with their ``error``.
         """
+        ...
+
+    async def entries_again(self, start: int, end: int, head: SignedHead) -> list[Served]:
+        """As ``entries``, but by another route: with other bounds, past all caches."""
         ...
 
     async def range_at(self, start: int, head: SignedHead) -> CompactRange:

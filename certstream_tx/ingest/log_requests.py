@@ -45,6 +45,7 @@ class LogRequests:
         first: bool = False,
         teaches_depth: bool = False,
         timeout: float | None = None,
+        fresh: bool = False,
     ) -> bytes:
         """As ``Fetcher.get``, but in its turn; ``first`` goes before all that are not.
 
@@ -54,7 +55,9 @@ class LogRequests:
         self._stats.requests += 1
         sent_at = self._clock.seconds()
         try:
-            body = await self._fetcher.get(url, max_bytes=max_bytes, params=params, timeout=timeout)
+            body = await self._fetcher.get(
+                url, max_bytes=max_bytes, params=params, timeout=timeout, fresh=fresh
+            )
         except Throttled as error:
             self._stats.throttled += 1
             self._pace.throttled(error.retry_after, ticket)

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -16,18 +16,17 @@ from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
 from certstream_tx.ingest.budget import Budget
 from certstream_tx.ingest.gap_filling import AGAIN, GapFilling
-from certstream_tx.ingest.gaps import Gap, Gaps
+from certstream_tx.ingest.gaps import Gap
 from certstream_tx.ingest.head_watch import HeadWatch
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.outcomes import Outcomes
 from certstream_tx.ingest.pipeline import Pipeline
 from certstream_tx.ingest.positions import Positions
-from certstream_tx.ingest.proving import Proving
 from certstream_tx.ingest.ranges import Unreadable
 from certstream_tx.ingest.reading import EntryReader
 from certstream_tx.ingest.saved_log import MAX_HEADS, SavedGap, SavedPosition, SavedRange
 from certstream_tx.ingest.settings import PollSettings
-from certstream_tx.ingest.verification import Verification
+from certstream_tx.ingest.trust import Trust
 from certstream_tx.message import Source
 from certstream_tx.stats import LogStats
 
@@ -64,8 +63,6 @@ class LogPoller(Service):
         self._budget = budget
         self._source = Source(log.name, log.url, log.operator, log.log_id_base64, log.kind)
         self._outcomes = Outcomes(stats, settings, rng, clock)
-        self._verification = Verification(stats, clock, lambda: self._gaps.complete_before)
-        self._gaps = Gaps(stats, clock, self._verification.precede, self._gap_differs)
         self._heads = HeadWatch(
             log,
             client,
@@ -77,13 +74,21 @@ class LogPoller(Service):
             seen=self._head_seen,
             behind=lambda: self._pipeline is not None and self._pipeline.behind,
         )
-        self._proving = Proving(
-            client, self._heads, self._verification, self._gaps, self._outcomes, clock, stats
+        self._trust = Trust(
+            log,
+            client,
+            self._heads,
+            self._outcomes,
+            clock,
+            stats,
+            positions.evidence,
+            hand_on=self._hand_on_again,
+            inconsistent=self._inconsistent,
         )
         self._filling = GapFilling(
             client,
             self._heads,
-            self._gaps,
+            self._trust.gaps,
             self._read_late,
             self._outcomes,
             budget,
@@ -94,6 +99,8 @@ class LogPoller(Service):
         self._pipeline: Pipeline | None = None
         self._position: int | None = None
         self._loops: list[Deferred[None]] = []
+        self._stop_if_inconsistent = settings.on_inconsistency == "stop"
+        self._halting: IDelayedCall | None = None
 
     @property
     def healthy(self) -> bool:
@@ -103,13 +110,13 @@ class LogPoller(Service):
     @property
     def verified(self) -> bool:
         """Whether what is read now is compared with the heads that the log signs."""
-        return self._position is not None and self._verification.anchor is None
+        return self._position is not None and self._trust.verification.anchor is None
 
     def snapshot(self) -> SavedPosition | None:
         """The position now, for the state file; None before it is known."""
         if self._position is None:
             return None
-        verification = self._verification
+        verification = self._trust.verification
         read = SavedRange.of(verification.range)
         return SavedPosition(
             self._log.name,
@@ -120,17 +127,27 @@ class LogPoller(Service):
             read if read.start < read.size and read.start else None,
             verification.head,
             tuple(verification.ahead[:MAX_HEADS]),
-            tuple(SavedGap.of(gap) for gap in self._gaps),
+            tuple(SavedGap.of(gap) for gap in self._trust.gaps),
         )
 
     def startService(self) -> None:
         """Begin to follow the log."""
         Service.startService(self)
         self._positions.register(self._log.state_key, self.snapshot)
-        self._loops = [
-            Deferred.fromCoroutine(self._for_ever(loop))
-            for loop in (self._heads.watch, self._read_on, self._proving.run, self._filling.run)
-        ]
+        self._halting, self._stats.stopped = None, False
+        found = self._positions.evidence.known(self._log)
+        self._stats.inconsistent = self._stats.inconsistent or found is not None
+        if found is not None and self._stop_if_inconsistent:
+            self._stats.stopped = True
+            log.error(
+                "{log} is not followed, for there is evidence against it: {path}. Once it was"
+                " looked into, move that file away",
+                log=self._log.name,
+                path=found,
+            )
+            return
+        loops = (self._heads.watch, self._read_on, self._filling.run, *self._trust.loops())
+        self._loops = [Deferred.fromCoroutine(self._for_ever(loop)) for loop in loops]
 
     def stopService(self) -> "Deferred[None]":
         """Stop between two entries and cancel all requests; fires when the position is final."""
@@ -138,12 +155,28 @@ class LogPoller(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        if self._halting is not None and self._halting.active():
+            self._halting.cancel()
+        await gatherResults(self._end_loops())
+        self._positions.unregister(self._log.state_key)
+
+    def _end_loops(self) -> list["Deferred[None]"]:
         loops, self._loops = self._loops, []
         for loop in loops:
             loop.addErrback(_cancelled)
             loop.cancel()
-        await gatherResults(loops)
-        self._positions.unregister(self._log.state_key)
+        return loops
+
+    def _inconsistent(self) -> None:
+        """The log was caught at contradicting itself: end here, if that is what is wanted."""
+        if self._stop_if_inconsistent and self._halting is None:
+            # Later, for it is one of the loops that tells.
+            self._halting = self._clock.callLater(0, self._halt)
+
+    def _halt(self) -> None:
+        self._stats.stopped = True
+        self._end_loops()
+        log.error("{log} is not followed any more, as it is inconsistent", log=self._log.name)
 
     async def _for_ever(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         ended = 0
@@ -151,7 +184,7 @@ class LogPoller(Service):
             try:
                 await loop()
             except CancelledError:
-                if not self.running:
+                if not self.running or self._stats.stopped:
                     raise
                 # Somebody else's cancellation, of something this loop waited for.
                 self._outcomes.unexpected(Failure())
@@ -161,7 +194,7 @@ class LogPoller(Service):
             await deferLater(self._clock, self._outcomes.backoff(ended))
 
     def _head_seen(self, head: SignedHead) -> None:
-        self._verification.expect(head)
+        self._trust.seen(head)
         newest = self._heads.newest
         if self._pipeline is not None and newest is not None:
             self._pipeline.follow(newest, self._heads.limit(newest))
@@ -193,18 +226,19 @@ class LogPoller(Service):
         followed = self._log
         limit = self._heads.limit(head)
         saved = self._positions.position_of(followed.state_key, followed.url)
+        verification = self._trust.verification
         position = max(0, limit - self._overlap) if saved is None else saved.position
         if saved is None:
-            self._verification.begin(position)
+            verification.begin(position)
         else:
             self._stats.verified_size = saved.verified_size
-            self._gaps.load([gap.gap() for gap in saved.gaps])
+            self._trust.gaps.load([gap.gap() for gap in saved.gaps])
             for head in saved.heads:
-                self._verification.expect(head)
-            self._verification.resume(saved.range(), saved.verified_head)
+                verification.expect(head)
+            verification.resume(saved.range(), saved.verified_head)
         if followed.final_size is not None and followed.final_root is not None:
             final = SignedHead(followed.final_size, 0, followed.final_root, b"")
-            self._verification.expect(final)
+            verification.expect(final)
         self._position = self._stats.position = self._stats.started_at = position
         log.info(
             "{log}: {begins} at entry {position} of {size}",
@@ -217,27 +251,29 @@ class LogPoller(Service):
 
     async def _read(self, entries: list[Entry]) -> None:
         """Read entries, stopping at each head on the way to compare roots."""
+        verification = self._trust.verification
         end = entries[-1].index + 1
         while entries:
             first = entries[0].index
-            stop = self._verification.next_stop(first, end)
+            stop = verification.next_stop(first, end)
             now, entries = entries[: stop - first], entries[stop - first :]
             await self._reading.read(now, self._source, self._stats, self._accepted)
-            self._verification.reached()
+            verification.reached()
 
     def _accepted(self, entries: Sequence[Entry]) -> None:
         """These entries were handed to the hub: the position moves past them."""
         position = entries[-1].index + 1
         self._position = self._stats.position = position
-        self._verification.add([entry.leaf_hash for entry in entries])
+        self._trust.verification.add([entry.leaf_hash for entry in entries])
 
     def _skip(self, unreadable: Unreadable) -> None:
         """Go on after entries that could not be read: the position moves past them together with
         the gap that names them."""
         start, end, reason, tries, since = unreadable
-        before = self._verification.skip(start, end)
+        base = self._trust.verification.base
+        before = self._trust.verification.skip(start, end)
         due = self._clock.seconds() + AGAIN[0]
-        self._gaps.add(Gap(start, end, since, reason, tries, before, due=due))
+        self._trust.gaps.add(Gap(start, end, since, reason, tries, before, base=base, due=due))
         self._position = self._stats.position = end
 
     async def _read_late(self, entries: list[Entry]) -> None:
@@ -245,15 +281,13 @@ class LogPoller(Service):
         await self._reading.read(entries, self._source, self._stats, self._accepted_late, late=True)
 
     def _accepted_late(self, entries: Sequence[Entry]) -> None:
-        self._gaps.filled(entries[0].index, [entry.leaf_hash for entry in entries])
-        self._verification.complete()
+        self._trust.gaps.filled(entries[0].index, [entry.leaf_hash for entry in entries])
+        self._trust.verification.complete()
 
-    def _gap_differs(self, gap: Gap) -> None:
-        self._stats.root_mismatches += 1
-        log.error(
-            "{log}: the entries before {end} that came late are not those that the log proved",
-            log=self._log.name,
-            end=gap.end,
+    async def _hand_on_again(self, entries: list[Entry]) -> None:
+        """Read entries that came otherwise before."""
+        await self._reading.read(
+            entries, self._source, self._stats, lambda accepted: None, late=True
         )
 
 

@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.events import logger
+from certstream_tx.ingest.evidence import FOLDER, Evidence
 from certstream_tx.ingest.state_file import (
     MAX_STATE_BYTES,
     SavedPosition,
@@ -49,6 +50,11 @@ class Positions(Service):
     ) -> None:
         # The file itself, should the path be a link: a link would be replaced by a file.
         self._path = None if path is None else os.path.realpath(path)
+        folder = None if self._path is None else os.path.dirname(self._path)
+        self.evidence = Evidence(
+            None if folder is None else os.path.join(folder, FOLDER), clock, in_thread
+        )
+        """what logs were caught at, in a folder beside the file"""
         self._clock = clock
         self._in_thread = in_thread
         self._before_save = before_save

@@ -1,7 +1,6 @@
 """How a log is polled: the part of the configuration that pollers need, in seconds."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class PollSettings:
     """answers in a row after which it counts as healthy again"""
     health_check_interval: float = 60.0
     """the longest time between two looks at the head of a log that is unhealthy"""
-    on_inconsistency: Literal["continue", "stop"] = "continue"
-    """whether a log that contradicts itself is read on"""
+    on_inconsistency: str = "continue"
+    """whether a log that contradicts itself is read on: ``continue`` or ``stop``"""
     start_overlap_leaves: int = 256
     """how far before the head a log begins that was never read before"""

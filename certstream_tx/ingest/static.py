@@ -9,6 +9,7 @@ from certstream_tx.ct.entry import Entry, entry_of
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import LogKey, SignedHead
+from certstream_tx.ct.structs import write_leaf
 from certstream_tx.ct.tiles import (
     TILE_WIDTH,
     TileError,
@@ -22,6 +23,7 @@ from certstream_tx.ingest.errors import BadBody, BadSignature, Lagging, MerkleMi
 from certstream_tx.ingest.fetch import Fetcher
 from certstream_tx.ingest.hash_tiles import Tile, prove, tiles_for
 from certstream_tx.ingest.issuers import MAX_ISSUER, IssuerCache
+from certstream_tx.ingest.log_client import Served
 from certstream_tx.ingest.log_requests import MAX_HEAD, LogRequests, all_of
 from certstream_tx.ingest.pace import Pace
 from certstream_tx.ingest.tile_edge import TileEdge
@@ -123,19 +125,19 @@ class StaticClient:
 
     async def entries(self, start: int, end: int, head: SignedHead) -> list[Entry]:
         """See ``LogClient``. Answers end where the tile of ``start`` ends."""
-        if not 0 <= start < end <= head.size:
-            raise ValueError(f"no entries {start} to {end} in a tree of {head.size}")
-        n = start // TILE_WIDTH
-        first = n * TILE_WIDTH
-        with self._requests.counting():
-            leaves = await self._data_tile(n, head.size)
-            # Of a tile that came full in place of a partial one only what the head covers.
-            wanted = leaves[start - first : end - first]
-            chains = await self._chains(wanted)
-            return [
-                entry_of(leaf, index, chain)
-                for index, (leaf, chain) in enumerate(zip(wanted, chains, strict=True), start)
-            ]
+        leaves, chains = await self._leaves(start, end, head)
+        return [
+            entry_of(leaf, index, chain)
+            for index, (leaf, chain) in enumerate(zip(leaves, chains, strict=True), start)
+        ]
+
+    async def entries_again(self, start: int, end: int, head: SignedHead) -> list[Served]:
+        """See ``LogClient``. Of a tile that was partial, by the width that it has now."""
+        leaves, chains = await self._leaves(start, end, head, fresh=True)
+        return [
+            Served(entry_of(leaf, index, chain), write_leaf(leaf.entry))
+            for index, (leaf, chain) in enumerate(zip(leaves, chains, strict=True), start)
+        ]
 
     async def range_at(self, start: int, head: SignedHead) -> CompactRange:
         """See ``LogClient``. Any start can be proven; the tiles at its edge and the head's do."""
@@ -156,12 +158,26 @@ class StaticClient:
                 )
             return before
 
-    async def _data_tile(self, n: int, head_size: int) -> list[TileLeaf]:
+    async def _leaves(
+        self, start: int, end: int, head: SignedHead, *, fresh: bool = False
+    ) -> tuple[list[TileLeaf], list[tuple[bytes, ...]]]:
+        """The leaves from ``start`` on to the end of their tile, and their chains."""
+        if not 0 <= start < end <= head.size:
+            raise ValueError(f"no entries {start} to {end} in a tree of {head.size}")
+        n = start // TILE_WIDTH
+        first = n * TILE_WIDTH
+        with self._requests.counting():
+            leaves = await self._data_tile(n, head.size, fresh=fresh)
+            # Of a tile that came full in place of a partial one only what the head covers.
+            wanted = leaves[start - first : end - first]
+            return wanted, await self._chains(wanted)
+
+    async def _data_tile(self, n: int, head_size: int, *, fresh: bool) -> list[TileLeaf]:
         """The leaves of a data tile: at least those it has in the tree of ``head_size``."""
         first = n * TILE_WIDTH
         width = min(head_size - first, TILE_WIDTH)
         try:
-            body, got = await self._tile("data", n, width, MAX_DATA_TILE)
+            body, got = await self._tile("data", n, width, MAX_DATA_TILE, fresh=fresh)
         except Refused as error:
             if error.kind == "not_found" and first + width > head_size - NEAR_HEAD:
                 raise Lagging(f"tile {n} is not there yet ({error.reason})") from None
@@ -179,23 +195,38 @@ class StaticClient:
         return body[: tile.width * 32]
 
     async def _tile(
-        self, level: int | Literal["data"], n: int, width: int, max_bytes: int
+        self,
+        level: int | Literal["data"],
+        n: int,
+        width: int,
+        max_bytes: int,
+        *,
+        fresh: bool = False,
     ) -> tuple[bytes, int]:
         """A tile, unfolded, and the width it came in: a log may keep the full one only."""
         try:
-            body = await self._fetch_tile(level, n, width, max_bytes)
+            body = await self._fetch_tile(level, n, width, max_bytes, fresh=fresh)
         except Refused as error:
             if width == TILE_WIDTH or error.kind != "not_found":
                 raise
             width = TILE_WIDTH
-            body = await self._fetch_tile(level, n, width, max_bytes)
+            body = await self._fetch_tile(level, n, width, max_bytes, fresh=fresh)
         return body, width
 
     async def _fetch_tile(
-        self, level: int | Literal["data"], n: int, width: int, max_bytes: int
+        self,
+        level: int | Literal["data"],
+        n: int,
+        width: int,
+        max_bytes: int,
+        *,
+        fresh: bool,
     ) -> bytes:
         body = await self._requests.get(
-            self._prefix + tile_path(level, n, width), max_bytes=max_bytes, teaches_depth=True
+            self._prefix + tile_path(level, n, width),
+            max_bytes=max_bytes,
+            teaches_depth=not fresh,
+            fresh=fresh,
         )
         # Files that are stored as gzip may come without a word about it. No tile begins so: its
         # first bytes would be a time in the year 72,000.

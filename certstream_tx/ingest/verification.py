@@ -7,18 +7,16 @@ signed head, its root must be the root of that head (RFC 9162 2.1).
 from bisect import insort
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
-from certstream_tx.events import logger
-from certstream_tx.ingest.kept_hashes import KeptHashes
+from certstream_tx.ingest.doubts import Doubt, Spot
+from certstream_tx.ingest.kept_hashes import MAX_KEPT, KeptHashes
 from certstream_tx.ingest.wakeup import Wakeup
 from certstream_tx.stats import LogStats
-
-log = logger("certstream_tx.ingest.verification")
 
 MAX_HEADS_AHEAD = 32
 """Heads kept until the reader reaches them, and of those reached before they can be compared.
@@ -26,8 +24,24 @@ While far behind every second one is let go: fewer heads only mean that a differ
 later."""
 MAX_ROOTS = 64
 """Verified heads kept to compare with heads that come again, or late from a replica."""
+SPOT_EVERY = MAX_KEPT * 3 // 4
+"""Entries read without a head to compare with, after which the log is asked to prove them: as long
+as their hashes are kept it can be told which of them are wrong."""
 
 _size = attrgetter("size")
+
+
+class Judge(Protocol):
+    """Who is told what does not agree."""
+
+    def contradicts(self, one: SignedHead, other: SignedHead) -> None:
+        """Two heads of one size have different roots."""
+
+    def doubts(self, doubt: Doubt) -> None:
+        """The entries that were read do not lead to a head, or to what the log proved."""
+
+    def passed(self, head: SignedHead) -> None:
+        """A head smaller than what was read came, or was passed by, without a comparison."""
 
 
 class Verification:
@@ -42,23 +56,28 @@ class Verification:
         self,
         stats: LogStats,
         clock: IReactorTime,
+        judge: Judge,
         complete_before: Callable[[], int | None] = lambda: None,
     ) -> None:
         """``complete_before``: the index of the first entry that is missing, None if none is."""
         self.range = CompactRange()
         """Of all entries read, from the first one of the log if it is joined."""
-        self.mismatched = False
-        """Whether the log ever signed something else than what was read."""
-        self._stats = stats
-        self._complete_before = complete_before
-        self.unproven = Wakeup(clock)
-        """fires when there is something to be proven"""
-        self._kept = KeptHashes(0)
+        self.base: CompactRange | None = None
+        """The last range that the log confirmed, since it is joined."""
         self.ahead: list[SignedHead] = []
         """Heads that are not reached yet, by size."""
+        self.spot: Spot | None = None
+        """What the log is to be asked about, even if all is well."""
+        self.unproven = Wakeup(clock)
+        """fires when there is something to be proven"""
+        self._stats = stats
+        self._judge = judge
+        self._complete_before = complete_before
+        self._kept = KeptHashes(0)
         # Reached while the range was not joined: the heads of one size, and the range there.
         self._passed: list[tuple[list[SignedHead], CompactRange]] = []
         self._verified: dict[int, SignedHead] = {}  # oldest first
+        self._differing: dict[int, SignedHead] = {}  # oldest first
 
     @property
     def anchor(self) -> int | None:
@@ -70,10 +89,15 @@ class Verification:
         """The largest head that what was read led to."""
         return max(self._verified.values(), key=_size, default=None)
 
+    def head_at(self, size: int) -> SignedHead | None:
+        """The head of this size to which the entries led, if there was one lately."""
+        return self._verified.get(size)
+
     def resume(self, read: CompactRange, head: SignedHead | None = None) -> None:
         """Go on from this range over all entries before the position, as they were read before, and
         the head that they led to then."""
         self.range = read
+        self.base = None if read.start else read.copy()
         self._kept = KeptHashes(read.size)
         if head is not None:
             self._verified[head.size] = head
@@ -91,11 +115,14 @@ class Verification:
         before = self.range
         if before.size != start:
             raise ValueError(f"entries {start} to {end - 1} do not come next")
+        # Up to here no head may ever be reached: a proof takes its place.
+        self._look_at_spot()
         self.begin(end)
         return before
 
-    def precede(self, before: CompactRange) -> bool:
-        """Take what lies before the anchor: proven by the log, or read late, out of a gap.
+    def precede(self, before: CompactRange, base: CompactRange | None = None) -> bool:
+        """Take what lies before the anchor: proven by the log, or read late, out of a gap, since
+        which ``base`` is the last range that the log confirmed.
 
         Whether it can be used: it cannot where it ends elsewhere. Heads up to its size were its
         proof, not something to be compared with what was read.
@@ -107,6 +134,7 @@ class Verification:
         self.range = _joined(before, self.range)
         if self.anchor is not None:
             return True
+        self.base = before.copy() if base is None else base
         passed, self._passed = self._passed, []
         for place, (heads, tree) in enumerate(passed):
             if not self._agrees(tree, heads):
@@ -118,14 +146,19 @@ class Verification:
 
     def expect(self, head: SignedHead) -> None:
         """Compare with this head: when it is reached, or at once if it was."""
-        known = self._verified.get(head.size)
+        known = self._verified.get(head.size) or self._differing.get(head.size)
         if known is not None:
             if known.root != head.root:
-                self._contradicts(head, known.root)
-        elif not any(each.size == head.size and each.root == head.root for each in self.ahead):
-            insort(self.ahead, head, key=_size)
-            _thin_out(self.ahead)
-            self._compare()
+                self._judge.contradicts(known, head)
+            return
+        alike = [each for each in self.ahead if each.size == head.size]
+        if any(each.root == head.root for each in alike):
+            return
+        if alike:
+            self._judge.contradicts(alike[0], head)
+        insort(self.ahead, head, key=_size)
+        _thin_out(self.ahead)
+        self._compare()
 
     def next_stop(self, position: int, end: int) -> int:
         """How far to read from ``position`` until :meth:`reached` is to be called; <= ``end``."""
@@ -143,6 +176,27 @@ class Verification:
         """Compare the range with the heads of its size, if there are any."""
         if self.ahead:
             self._compare()
+        if self.base is not None and self.range.size - self.base.size >= SPOT_EVERY:
+            self._look_at_spot()
+
+    def looked_at(self, spot: Spot, proven: CompactRange | None) -> None:
+        """The log proved what its tree is at a spot; None: it does not."""
+        if self.spot is spot:
+            self.spot = None
+        if proven is None:
+            return
+        size = spot.tree.size
+        if proven != spot.tree:
+            self._judge.doubts(spot.doubt(proven))
+            if self.base is spot.base:
+                self._go_on_from(size)
+            return
+        if self.base is spot.base:
+            self.base = spot.tree
+            self._kept.forget_before(size)
+        limit = self._complete_before()
+        if limit is None or size <= limit:
+            self._stats.verified_size = max(self._stats.verified_size, size)
 
     def complete(self) -> None:
         """Nothing is missing any more before some index: take note of what that verifies."""
@@ -150,11 +204,17 @@ class Verification:
         sizes = [size for size in self._verified if limit is None or size <= limit]
         self._stats.verified_size = max(self._stats.verified_size, *sizes, 0)
 
+    def _look_at_spot(self) -> None:
+        base = self.base
+        if base is not None and self.spot is None and self.range.size > base.size:
+            hashes = self._kept.between(base.size, self.range.size)
+            self.spot = Spot(self.range.copy(), base, hashes)
+            self.unproven.fire()
+
     def _compare(self) -> None:
         compact = self.range
-        # Heads passed by without a comparison: from a replica that lags behind.
         while self.ahead and self.ahead[0].size < compact.size:
-            del self.ahead[0]
+            self._judge.passed(self.ahead.pop(0))
         here = [head for head in self.ahead if head.size == compact.size]
         if not here:
             return
@@ -172,45 +232,25 @@ class Verification:
         right = next((head for head in heads if head.root == root), None)
         if right is None:
             return False
-        self._verified[tree.size] = right
-        if len(self._verified) > MAX_ROOTS:
-            del self._verified[next(iter(self._verified))]
+        _remember(self._verified, right)
+        self.base = tree.copy()
         self._kept.forget_before(tree.size)
         self.complete()
-        for head in heads:
-            if head.root != root:
-                self._contradicts(head, root)
         return True
-
-    def _contradicts(self, head: SignedHead, root: bytes) -> None:
-        """The log signed two roots of one size, of which the entries read gave the other."""
-        self.mismatched = True
-        self._stats.root_mismatches += 1
-        log.error(
-            "{log}: the log signed two different trees of {size} entries: root {other} contradicts"
-            " {root}, to which the entries read lead",
-            log=self._stats.name,
-            size=head.size,
-            other=head.root.hex(),
-            root=root.hex(),
-        )
 
     def _differs(self, head: SignedHead, tree: CompactRange) -> None:
         """What was read up to a head is not what the log signed: go on without it."""
-        self.mismatched = True
-        self._stats.root_mismatches += 1
-        log.error(
-            "{log}: the entries read are not those that the log signed: for its tree of {size}"
-            " entries they give root {ours}, the log says {theirs}; verified up to entry"
-            " {verified}. It is streamed on, unverified",
-            log=self._stats.name,
-            size=head.size,
-            ours=tree.root().hex(),
-            theirs=head.root.hex(),
-            verified=self._stats.verified_size,
-        )
-        position, end = head.size, self.range.size
-        since = self._kept.between(position, end)
+        base = self.base
+        start = 0 if base is None else base.size
+        hashes = self._kept.between(start, head.size)
+        _remember(self._differing, head)
+        self._judge.doubts(Doubt(base, head.size, tree.copy(), head, None, hashes))
+        self._go_on_from(head.size)
+
+    def _go_on_from(self, position: int) -> None:
+        """Grow a new range from an index on, at which the log is to prove what lies before."""
+        end = self.range.size
+        since = self._kept.hashes(position, end)
         if since is None:
             self.begin(end)
             return
@@ -227,6 +267,12 @@ def _joined(before: CompactRange, after: CompactRange) -> CompactRange:
     whole = before.copy()
     whole.join(after)
     return whole
+
+
+def _remember(heads: dict[int, SignedHead], head: SignedHead) -> None:
+    heads[head.size] = head
+    if len(heads) > MAX_ROOTS:
+        del heads[next(iter(heads))]
 
 
 def _thin_out(ahead: list[Any]) -> None:

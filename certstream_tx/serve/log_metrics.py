@@ -156,7 +156,7 @@ LOGS = (
     MetricRow(
         "certstream_ct_log_root_mismatches_total",
         "counter",
-        "Signed heads whose root did not match the entries.",
+        "Times that the entries, or two signed heads, did not agree; each is looked into.",
         each_log(lambda g: g.root_mismatches),
         LOG,
     ),

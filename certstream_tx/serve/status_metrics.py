@@ -116,4 +116,25 @@ STATUS = (
         each_log(lambda g: g.late_entries),
         LOG,
     ),
+    MetricRow(
+        "certstream_ct_log_corrected_entries_total",
+        "counter",
+        "Entries that came otherwise than the log signed them, and were published again.",
+        each_log(lambda g: g.corrected_entries),
+        LOG,
+    ),
+    MetricRow(
+        "certstream_ct_log_contradictions_total",
+        "counter",
+        "Pairs of heads that the log signed, of which only one can be true.",
+        each_log(lambda g: g.contradictions),
+        LOG,
+    ),
+    MetricRow(
+        "certstream_ct_log_rollbacks_total",
+        "counter",
+        "Times that the log took back, for an hour and more, what it had signed.",
+        each_log(lambda g: g.rollbacks),
+        LOG,
+    ),
 )

@@ -17,6 +17,8 @@ from certstream_tx.ct.merkle import CompactRange, leaf_hash
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest.budget import Budget
 from certstream_tx.ingest.errors import MerkleMismatch
+from certstream_tx.ingest.evidence import Evidence
+from certstream_tx.ingest.log_client import Served
 from certstream_tx.ingest.poller import LogPoller
 from certstream_tx.ingest.positions import Positions
 from certstream_tx.ingest.reading import EntryReader
@@ -67,6 +69,9 @@ class FakeLog:
         self.entry_faults: Callable[[int, int], Exception | int | None] = lambda start, end: None
         self.proof_faults: list[Exception] = []
         self.changed: set[int] = set()
+        self.slips: set[int] = set()  # those changed only the first time they are asked for
+        self.asked_again: list[tuple[int, int]] = []
+        self.again_faults: list[Exception] = []
         self.partial_allowed = True
 
     @property
@@ -112,8 +117,21 @@ class FakeLog:
             end = start + fault
         return [self.entry(index) for index in range(start, end)]
 
-    def entry(self, index: int) -> Entry:
-        digest = leaf_hash(b"changed") if index in self.changed else hash_of(index)
+    async def entries_again(self, start: int, end: int, head: SignedHead) -> list[Served]:
+        if not start < end <= head.size:
+            raise ValueError((start, end, head.size))
+        self.asked_again.append((start, end))
+        await deferLater(self.clock, self.latency)
+        if self.again_faults:
+            raise self.again_faults.pop(0)
+        end = min(end, start + self.page - 1)
+        entries = [self.entry(index, self.changed - self.slips) for index in range(start, end)]
+        return [Served(entry, b"leaf %d" % entry.index) for entry in entries]
+
+    def entry(self, index: int, changed: "set[int] | None" = None) -> Entry:
+        if changed is None:
+            changed = self.changed
+        digest = leaf_hash(b"changed") if index in changed else hash_of(index)
         return Entry(index, 1_700_000_000_000 + index, 0, b"der %d" % index, (), digest)
 
     async def range_at(self, start: int, head: SignedHead) -> CompactRange:
@@ -146,6 +164,7 @@ class Follower:
         budget: Budget | None = None,
         stats: LogStats | None = None,
         build: Any = build,
+        evidence: Evidence | None = None,
     ) -> None:
         self.clock = clock
         self.log = log or Log("Test log", "https://log.example", "rfc6962", operator="Example")
@@ -153,6 +172,8 @@ class Follower:
             self.log.name, self.log.url, self.log.kind, self.log.operator, self.log.log_id_base64
         )
         self.positions = positions or Positions(None, clock, lambda f: f())  # type: ignore
+        if evidence is not None:
+            self.positions.evidence = evidence
         self.budget = budget or Budget()
         self.published: list[Any] = []
         self.refuse: Callable[[Any], None] = lambda message: None

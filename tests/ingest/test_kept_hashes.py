@@ -30,8 +30,10 @@ class KeptHashesTests(SynchronousTestCase):
             self.assertLessEqual(end - kept.start, 40)
             self.assertLessEqual(kept.start, max(forgotten, end - 30 + 1))
             expected = [hash_of(index) for index in range(kept.start, end)]
-            self.assertEqual(kept.between(kept.start, end), expected)
+            self.assertEqual(kept.hashes(kept.start, end), expected)
             self.assertIsNone(kept.between(kept.start - 1, end))
             self.assertIsNone(kept.between(kept.start, end + 1))
+            self.assertIsNone(kept.hashes(kept.start, end + 1))
+            self.assertEqual(kept.between(kept.start, end), b"".join(expected))
             if len(expected) > 2:
-                self.assertEqual(kept.between(kept.start + 1, end - 1), expected[1:-1])
+                self.assertEqual(kept.hashes(kept.start + 1, end - 1), expected[1:-1])

@@ -7,10 +7,31 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.merkle import CompactRange
+from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest import kept_hashes
+from certstream_tx.ingest import verification as verification_module
+from certstream_tx.ingest.doubts import Doubt
 from certstream_tx.ingest.verification import MAX_HEADS_AHEAD, MAX_ROOTS, Verification
 from certstream_tx.stats import LogStats
-from tests.ingest.fake_log import events, hash_of, head_of, range_of
+from tests.ingest.fake_log import hash_of, head_of, range_of
+
+
+class Verdicts:
+    """Notes what does not agree."""
+
+    def __init__(self) -> None:
+        self.contradictions: list[tuple[SignedHead, SignedHead]] = []
+        self.doubted: list[Doubt] = []
+        self.old: list[SignedHead] = []
+
+    def contradicts(self, one: SignedHead, other: SignedHead) -> None:
+        self.contradictions.append((one, other))
+
+    def doubts(self, doubt: Doubt) -> None:
+        self.doubted.append(doubt)
+
+    def passed(self, head: SignedHead) -> None:
+        self.old.append(head)
 
 
 class VerificationTests(SynchronousTestCase):
@@ -18,7 +39,8 @@ class VerificationTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.stats = LogStats("Test", "https://log.example", "rfc6962", None, None)
-        self.verification = Verification(self.stats, Clock())
+        self.judge = Verdicts()
+        self.verification = Verification(self.stats, Clock(), self.judge)
 
     def begin(self, position: int) -> None:
         """Begin in mid-tree, with a proof."""
@@ -59,12 +81,12 @@ class VerificationTests(SynchronousTestCase):
         self.verification.expect(head_of(20))
         self.verification.resume(range_of(20).copy())
         self.assertEqual(self.stats.verified_size, 20)
-        self.verification = Verification(self.stats, Clock())
+        self.verification = Verification(self.stats, Clock(), self.judge)
         self.verification.expect(head_of(20))
         wrong = CompactRange()
         wrong.extend([hash_of(1)] * 20)
         self.verification.resume(wrong)
-        self.assertEqual(self.stats.root_mismatches, 1)
+        self.assertEqual(len(self.judge.doubted), 1)
 
     def test_proof_is_no_reading(self) -> None:
         """What the log proved counts as verified only from what is read after it."""
@@ -83,7 +105,7 @@ class VerificationTests(SynchronousTestCase):
         self.assertEqual(self.stats.verified_size, 150)
         self.assertEqual(self.verification.range, range_of(155))
         self.read(155, 170)
-        self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (160, 0))
+        self.assertEqual((self.stats.verified_size, len(self.judge.doubted)), (160, 0))
 
     def test_late_mismatch(self) -> None:
         """It also disproves it; then the next proof begins where the tree is known again."""
@@ -92,11 +114,11 @@ class VerificationTests(SynchronousTestCase):
             self.verification.expect(head_of(size))
         self.read(100, 155, changed=120)
         self.assertTrue(self.verification.precede(range_of(100).copy()))
-        self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (110, 1))
+        self.assertEqual((self.stats.verified_size, len(self.judge.doubted)), (110, 1))
         self.assertEqual(self.verification.anchor, 130)
         self.assertTrue(self.verification.precede(range_of(130).copy()))
         self.read(155, 160)
-        self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (160, 1))
+        self.assertEqual((self.stats.verified_size, len(self.judge.doubted)), (160, 1))
 
     def test_proof_comes_very_late(self) -> None:
         """However much is read meanwhile, the proof of what lies before the start proves it all."""
@@ -118,7 +140,7 @@ class VerificationTests(SynchronousTestCase):
             self.verification.expect(head_of(size))
         self.read(10, 100, changed=20)
         self.assertTrue(self.verification.precede(range_of(10).copy()))
-        self.assertEqual((self.verification.anchor, self.stats.root_mismatches), (100, 1))
+        self.assertEqual((self.verification.anchor, len(self.judge.doubted)), (100, 1))
 
     def test_skip(self) -> None:
         """Behind missing entries it goes on as at a start; what lies before them is given back."""
@@ -147,7 +169,7 @@ class VerificationTests(SynchronousTestCase):
     def test_missing_entries_hold_what_is_verified(self) -> None:
         """Beyond entries that are missing nothing counts as verified, until they are there."""
         limit: list[int | None] = [25]
-        self.verification = Verification(self.stats, Clock(), lambda: limit[0])
+        self.verification = Verification(self.stats, Clock(), self.judge, lambda: limit[0])
         self.begin(10)
         for size in (20, 25, 30, 40):
             self.verification.expect(head_of(size))
@@ -177,7 +199,7 @@ class VerificationTests(SynchronousTestCase):
         stops = self.read(150, 200)
         self.assertEqual(stops[-1], 200)
         self.assertLessEqual(len(stops), MAX_HEADS_AHEAD)
-        self.assertEqual((self.stats.root_mismatches, self.stats.verified_size), (0, 199))
+        self.assertEqual((len(self.judge.doubted), self.stats.verified_size), (0, 199))
 
     def test_many_heads(self) -> None:
         """Far behind, heads are thinned out; the first and the newest always stay."""
@@ -198,29 +220,118 @@ class VerificationTests(SynchronousTestCase):
         self.assertEqual(len(self.verification._verified), MAX_ROOTS)
 
     def test_old_head_that_differs(self) -> None:
-        """A head of a size verified before, with another root, contradicts; told, and read on."""
+        """A head of a size verified before, with another root, contradicts; nothing is undone."""
         self.verification.begin(0)
         self.verification.expect(head_of(10))
         self.read(0, 20)
-        with events("error") as told:
-            self.verification.expect(head_of(10, root=b"z" * 32))
-        self.assertEqual(len(told), 1)
-        self.assertIn("Test", told[0])
-        self.assertEqual(self.stats.root_mismatches, 1)
+        other = head_of(10, root=b"z" * 32)
+        self.verification.expect(head_of(10, timestamp=5))
+        self.verification.expect(other)
+        self.assertEqual(self.judge.contradictions, [(head_of(10), other)])
         self.verification.expect(head_of(30))
         self.read(20, 30)
-        self.assertEqual(self.stats.verified_size, 30)
+        self.assertEqual((self.stats.verified_size, self.judge.doubted), (30, []))
+        self.assertEqual(self.verification.head, head_of(30))
+        self.assertEqual(self.verification.head_at(10), head_of(10))
 
     def test_two_heads_of_one_size(self) -> None:
-        """Of two roots for one size, the one that was read is right, in whichever order."""
+        """Two roots of one size contradict each other at once; the one that was read is right."""
         for order in (1, -1):
             self.setUp()
             self.verification.begin(0)
-            for head in (head_of(10), head_of(10, root=b"z" * 32))[::order]:
+            pair = [head_of(10), head_of(10, root=b"z" * 32)][::order]
+            for head in (*pair, *pair):
                 self.verification.expect(head)
+            self.assertEqual(self.judge.contradictions, [tuple(pair)])
             self.read(0, 10)
-            self.assertEqual((self.stats.verified_size, self.stats.root_mismatches), (10, 1))
+            self.assertEqual((self.stats.verified_size, self.judge.doubted), (10, []))
             self.assertIsNone(self.verification.anchor)
+
+    def test_head_that_was_in_doubt(self) -> None:
+        """Once a head did not match, another one of its size contradicts it."""
+        self.verification.begin(0)
+        wrong = head_of(10, root=b"z" * 32)
+        self.verification.expect(wrong)
+        self.read(0, 10)
+        self.verification.expect(head_of(10))
+        self.assertEqual(self.judge.contradictions, [(wrong, head_of(10))])
+
+    def test_heads_passed_by(self) -> None:
+        """Heads that can no longer be compared are told, whether they come late or are passed."""
+        self.verification.expect(head_of(5))
+        self.begin(10)
+        self.read(10, 30)
+        self.verification.expect(head_of(20))
+        self.verification.expect(head_of(0))
+        self.assertEqual([head.size for head in self.judge.old], [5, 20, 0])
+
+    def test_doubt(self) -> None:
+        """A mismatch says which entries are in doubt, and what they hashed to."""
+        self.begin(10)
+        for size in (20, 30):
+            self.verification.expect(head_of(size))
+        self.read(10, 30, changed=25)
+        (doubt,) = self.judge.doubted
+        self.assertEqual((doubt.base, doubt.end, doubt.head), (range_of(20), 30, head_of(30)))
+        self.assertEqual((doubt.start, doubt.root), (20, head_of(30).root))
+        self.assertEqual(doubt.first_hash(24), hash_of(24))
+        self.assertEqual(doubt.first_hash(25), hash_of(-1))
+        self.assertNotEqual(doubt.ours, range_of(30))
+
+    def test_spots(self) -> None:
+        """Far from any head the log is asked what its tree is, every so many entries."""
+        self.patch(verification_module, "SPOT_EVERY", 50)
+        self.verification.begin(0)
+        self.verification.expect(head_of(200))
+        self.read(0, 49)
+        self.assertIsNone(self.verification.spot)
+        asked = Deferred.fromCoroutine(self.verification.unproven.wait())
+        self.read(49, 60)
+        self.assertTrue(self.successResultOf(asked))
+        spot = self.verification.spot
+        assert spot is not None
+        self.assertEqual(spot.tree, range_of(60))
+        self.read(60, 100)
+        self.assertIs(self.verification.spot, spot)
+        self.verification.looked_at(spot, range_of(60).copy())
+        self.assertEqual((self.verification.spot, self.stats.verified_size), (None, 60))
+        self.read(100, 115)
+        self.assertEqual(self.verification.spot.tree, range_of(115))
+        self.verification.looked_at(self.verification.spot, None)
+        self.read(115, 200)
+        self.assertEqual((self.stats.verified_size, self.judge.doubted), (200, []))
+
+    def test_wrong_at_a_spot(self) -> None:
+        """What the log proves there is held against what was read, which goes on from there."""
+        self.patch(verification_module, "SPOT_EVERY", 50)
+        self.verification.begin(0)
+        self.read(0, 60, changed=33)
+        spot = self.verification.spot
+        assert spot is not None
+        self.read(60, 80)
+        self.verification.expect(head_of(100))
+        self.verification.looked_at(spot, range_of(60).copy())
+        (doubt,) = self.judge.doubted
+        self.assertEqual((doubt.start, doubt.end, doubt.proven), (0, 60, range_of(60)))
+        self.assertEqual(doubt.first_hash(33), hash_of(-1))
+        self.assertEqual(self.verification.anchor, 60)
+        self.assertTrue(self.verification.precede(range_of(60).copy()))
+        self.read(80, 100)
+        self.assertEqual(self.stats.verified_size, 100)
+
+    def test_spot_before_missing_entries(self) -> None:
+        """What was read since the last head before missing entries is proven by the log at once."""
+        self.begin(10)
+        self.verification.expect(head_of(20))
+        self.read(10, 25)
+        self.verification.skip(25, 30)
+        spot = self.verification.spot
+        assert spot is not None
+        self.assertEqual((spot.base, spot.tree), (range_of(20), range_of(25)))
+        self.verification.looked_at(spot, range_of(25).copy())
+        self.assertEqual((self.stats.verified_size, self.verification.anchor), (25, 30))
+        self.verification.skip(30, 40)
+        self.assertIsNone(self.verification.spot)
 
     @settings(deadline=None, max_examples=50)
     @given(st.integers(0, 299), st.integers(0, 299), st.lists(st.integers(1, 299), max_size=20))
@@ -230,13 +341,13 @@ class VerificationTests(SynchronousTestCase):
         self.begin(start)
         for size in [*heads, 300]:
             self.verification.expect(head_of(size))
-        with events("error") as told:
-            self.read(start, 300, changed)
+        self.read(start, 300, changed)
         if changed < start:
-            self.assertEqual((told, self.stats.verified_size), ([], 300))
+            self.assertEqual((self.judge.doubted, self.stats.verified_size), ([], 300))
         else:
-            self.assertEqual((len(told), self.stats.root_mismatches), (1, 1))
-            noticed = min(size for size in [*heads, 300] if size > changed)
-            self.assertIn(f"tree of {noticed} entries", told[0])
+            (doubt,) = self.judge.doubted
+            self.assertEqual(doubt.end, min(size for size in [*heads, 300] if size > changed))
+            self.assertLessEqual(doubt.start, changed)
+            self.assertEqual(doubt.first_hash(changed), hash_of(-1))
             self.assertLessEqual(self.stats.verified_size, changed)
-            self.assertEqual(self.verification.anchor, noticed)
+            self.assertEqual(self.verification.anchor, doubt.end)

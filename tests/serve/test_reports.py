@@ -256,11 +256,11 @@ class LogsTests(ReportCase):
         for fields, word in (
             ({"verified_size": 9}, "verified"),
             ({"verified_size": 9, "keyless": True}, "unverified"),
-            ({"verified_size": 9, "root_mismatches": 1}, "inconsistent"),
+            ({"verified_size": 9, "inconsistent": True}, "inconsistent"),
         ):
             self.assertEqual(log(**fields).verification, word)
-        self.assertEqual(log(root_mismatches=1).status, LogStatus.DEGRADED)
-        self.assertEqual(log(health=LogStatus.UNHEALTHY, root_mismatches=1).status, "unhealthy")
+        self.assertEqual(log(inconsistent=True).status, LogStatus.DEGRADED)
+        self.assertEqual(log(health=LogStatus.UNHEALTHY, inconsistent=True).status, "unhealthy")
 
     def test_deep_health(self) -> None:
         """Unhealthy, and 503, when more than half of the logs are, or when there are none."""

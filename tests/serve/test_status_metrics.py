@@ -79,7 +79,7 @@ class StatusTests(MetricsCase):
             },
         )
         self.assertEqual(len(said), 6)
-        self.argon.root_mismatches = 1
+        self.argon.inconsistent = True
         said = self.samples("certstream_ct_log_verification")
         self.assertEqual(said["Argon", "inconsistent"], 1)
         self.assertEqual(said["Argon", "verified"], 0)
@@ -98,6 +98,7 @@ class StatusTests(MetricsCase):
         self.argon.head_errors, self.tiles.head_errors = 6, 7
         self.argon.heads_verified, self.tiles.heads_verified = 8, 9
         self.argon.gaps_open, self.argon.gap_entries, self.argon.late_entries = 11, 12, 13
+        self.argon.corrected_entries, self.argon.contradictions, self.argon.rollbacks = 14, 15, 16
         for name, of_argon in {
             "position": 10,
             "tree_size": 30,
@@ -108,6 +109,9 @@ class StatusTests(MetricsCase):
             "gaps_open": 11,
             "gap_entries": 12,
             "late_entries_total": 13,
+            "corrected_entries_total": 14,
+            "contradictions_total": 15,
+            "rollbacks_total": 16,
         }.items():
             self.assertEqual(self.samples(f"certstream_ct_log_{name}")["Argon",], of_argon, name)
         self.assertEqual(self.samples("certstream_log_health_checks_failed"), {(): 7})
