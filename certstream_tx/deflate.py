@@ -36,6 +36,11 @@ class Deflator:
         compressor = self._compressor
         return compressor.compress(text) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
+    def last(self, text: bytes) -> bytes:
+        """A text like the others, after which nothing refers to it, nor to any before."""
+        compressor = self._compressor
+        return compressor.compress(text) + compressor.flush(zlib.Z_FULL_FLUSH)
+
 
 def alone(texts: Iterable[bytes]) -> list[bytes]:
     """Texts one after the other, which refer to each other and to nothing before."""

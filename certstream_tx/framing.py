@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from struct import pack
 
-from certstream_tx.deflate import FLUSH_TAIL
+from certstream_tx.deflate import FLUSH_TAIL, alone
 
 OPCODE_TEXT = 0x1
 OPCODE_CLOSE = 0x8
@@ -28,6 +28,8 @@ _COMPRESSED = 0x40
 
 SSE_RETRY = b"retry: 2000\n\n"
 SSE_HEARTBEAT = b": heartbeat\n\n"
+GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+"""deflate, no name, no time, from an unknown system (RFC 1952 section 2.3)"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +43,7 @@ class Wire:
     it lost; None: nobody can ask.
     ``deflated(text)`` is the frame of one of ``frames``, deflated, of a wire that compresses what
     ``frames`` gives; None: it does not.
+    ``shared_heartbeat`` is what all clients of a quiet stream get as a part of the stream.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Wire:
     heartbeat: Callable[[bytes], bytes] | None = None
     notice: Callable[[bytes], bytes] | None = None
     deflated: Callable[[bytes], bytes] | None = None
+    shared_heartbeat: bytes | None = None
 
     @property
     def protocol(self) -> str:
@@ -111,6 +115,17 @@ def tcp_line(payload: bytes) -> bytes:
     return payload + b"\n"
 
 
+def gzip_alone(text: bytes) -> bytes:
+    """A part of a gzip stream (no header) that refers to nothing before it."""
+    (deflated,) = alone([text])
+    return deflated
+
+
+def _gzip_notice(payload: bytes) -> bytes:
+    """Good only in front of what refers to nothing before it either."""
+    return gzip_alone(sse_notice(payload))
+
+
 def _websocket_frames(payloads: Sequence[bytes], first: int, epoch: str) -> list[bytes]:
     return [websocket_text(payload) for payload in payloads]
 
@@ -136,4 +151,11 @@ WEBSOCKET_DEFLATE = Wire(
     "websocket+deflate", _plain, websocket_text, websocket_text, websocket_deflated
 )
 SSE = Wire("sse", _sse_events, _comment, sse_notice)
+SSE_GZIP = Wire(
+    "sse+gzip",
+    _sse_events,
+    notice=_gzip_notice,
+    deflated=bytes,
+    shared_heartbeat=SSE_HEARTBEAT,
+)
 TCP = Wire("tcp", _tcp_lines)

@@ -78,6 +78,9 @@ class Channel:
             self._offer(Chunk(self.ring.next_number, first, frames, now))
             first += len(frames)
 
+    def beat(self, now: float) -> None:
+        """Where heartbeats are a part of the stream, give everybody one."""
+
     # What subscriptions ask and tell
 
     def place(self, after: int) -> Chunk:

@@ -31,7 +31,7 @@ class Chunk:
     @property
     def after(self) -> int:
         """Sequence number of the message that follows its last one."""
-        return self.first + len(self.ends)
+        return self.first + self.count
 
     def boundary(self, offset: int) -> int:
         """The first frame boundary at or behind ``offset``."""
@@ -44,6 +44,28 @@ class Chunk:
     def whole(self, offset: int) -> int:
         """How many frames end at or before ``offset``."""
         return bisect_right(self.ends, offset)
+
+
+class Aside(Chunk):
+    """A frame that all are given and that is no message; ``first`` is the next one's number."""
+
+    __slots__ = ()
+
+    def __init__(self, number: int, first: int, frame: bytes, at: float) -> None:
+        super().__init__(number, first, [frame], at)
+
+    @property
+    def count(self) -> int:
+        """None."""
+        return 0
+
+    def begun(self, offset: int) -> int:
+        """None."""
+        return 0
+
+    def whole(self, offset: int) -> int:
+        """None."""
+        return 0
 
 
 def split(frames: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
@@ -110,7 +132,8 @@ class Ring:
         if self.size > self._max_bytes:
             return True
         # While a clock that was set back catches up, only the bytes count.
-        return self.messages > self._max_messages and now - self._chunks[0].at >= self._min_seconds
+        held = max(self.messages, len(self._chunks))
+        return held > self._max_messages and now - self._chunks[0].at >= self._min_seconds
 
     def oldest(self) -> Chunk:
         """The oldest chunk that is held; IndexError when there is none."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from certstream_tx.deflate import WINDOW_BYTES, Deflator, alone
 from certstream_tx.framing import Wire
 from certstream_tx.hub.channel import Channel
-from certstream_tx.hub.ring import Chunk, Ring
+from certstream_tx.hub.ring import Aside, Chunk, Ring
 from certstream_tx.hub.streams import Stream
 from certstream_tx.hub.subscription import Reader, Sink, Subscription
 
@@ -48,11 +48,29 @@ class DeflatedChannel(Channel):
     ) -> Subscription:
         """A subscription from now on, which has something to fetch at once if anything was sent."""
         subscription = super().subscribe(sink, reader, notices, since)
+        if self._keep_from is None:
+            self._keep_from = since
         if self._window:
             del self.ready[subscription]
             self.held[subscription] = None
             subscription.begin(self._recent_primer())
         return subscription
+
+    def beat(self, now: float) -> None:
+        """Give everybody a heartbeat.
+
+        A client can have none of its own: its window would not be everyone's any more. And since a
+        heartbeat is no message, which a primer could hold, what follows refers to nothing before.
+        """
+        heartbeat = self.wire.shared_heartbeat
+        if heartbeat is not None:
+            self.fed_at = now
+            frame = self._frame(self._deflate().last(heartbeat))
+            assert self._keep_from is not None
+            self._keep_from += len(self._window)
+            self._window.clear()
+            self._window_bytes = 0
+            self._offer(Aside(self.ring.next_number, self._keep_from, frame, now))
 
     def place(self, after: int) -> Chunk:
         """The newest place there is. What it repeats would be a mistake here, not a courtesy."""
@@ -70,10 +88,13 @@ class DeflatedChannel(Channel):
         while self._window_bytes - len(self._window[0]) >= WINDOW_BYTES:
             self._window_bytes -= len(self._window.popleft())
         self._keep_from = first + len(texts) - len(self._window)
+        deflate, frame = self._deflate().text, self._frame
+        return [frame(deflate(text)) for text in texts]
+
+    def _deflate(self) -> Deflator:
         if self._deflator is None:
             self._deflator = Deflator()
-        deflate, frame = self._deflator.text, self._frame
-        return [frame(deflate(text)) for text in texts]
+        return self._deflator
 
     def _offer(self, chunk: Chunk) -> None:
         self._bytes_since_primer += len(chunk.data)
@@ -91,8 +112,14 @@ class DeflatedChannel(Channel):
 
     def _make_primer(self) -> Chunk:
         assert self._keep_from is not None
-        frames = list(map(self._frame, alone(self._window)))
         number = self.ring.next_number - 1
-        self._primer = Chunk(number, self._keep_from, frames, self.fed_at)
-        self._bytes_since_primer = 0
-        return self._primer
+        if self._window:
+            frames = list(map(self._frame, alone(self._window)))
+            primer = Chunk(number, self._keep_from, frames, self.fed_at)
+        else:
+            # Nothing was sent since a heartbeat, which is as good a place to go on as any.
+            assert self.wire.shared_heartbeat is not None
+            (text,) = alone([self.wire.shared_heartbeat])
+            primer = Aside(number, self._keep_from, self._frame(text), self.fed_at)
+        self._primer, self._bytes_since_primer = primer, 0
+        return primer

@@ -140,7 +140,9 @@ class Subscription:
         if rest:
             # The connection's end does not tell how much of it arrived: it counts as sent.
             self._channel.bytes_sent += len(rest)
-            self._channel.messages_sent += not self._tail
+            if not self._tail and self._chunk is not None:
+                begun, whole = self._chunk.begun(self._offset), self._chunk.whole(self._offset)
+                self._channel.messages_sent += begun - whole
         self.closed = True
         self._chunk, self._tail = None, b""
         self._channel.remove(self)

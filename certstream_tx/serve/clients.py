@@ -215,7 +215,10 @@ class Clients(Service):
         frames: dict[tuple[Stream | None, Wire], bytes] = {}
         for channel in self.hub.channels():
             frame = channel.wire.heartbeat
-            if frame is not None and now - channel.fed_at > TICK_SECONDS:
+            quiet = now - channel.fed_at
+            if frame is not None and quiet > TICK_SECONDS:
                 document = document or self.heartbeat()
                 frames[channel.stream, channel.wire] = frame(document)
+            elif channel and quiet >= len(self._wheel) * TICK_SECONDS:
+                channel.beat(now)
         return frames

@@ -14,13 +14,14 @@ from twisted.web.http import NOT_FOUND, SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from certstream_tx.framing import SSE, SSE_RETRY
+from certstream_tx.framing import GZIP_HEADER, SSE, SSE_GZIP, SSE_RETRY, Wire, gzip_alone
 from certstream_tx.hub import Stream
 from certstream_tx.serve import tcp_options
 from certstream_tx.serve.access.guarded import GuardedRequest
 from certstream_tx.serve.answers import SERVER, Node, Nothing, error
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.connection import writer_for
+from certstream_tx.serve.content_coding import accepts_gzip
 from certstream_tx.serve.passive import PassiveClient
 from certstream_tx.serve.takeover import take_over
 
@@ -36,18 +37,21 @@ _HEADERS: Final = (
     (b"Server", SERVER),
     (b"Content-Type", b"text/event-stream"),
     (b"X-Content-Type-Options", b"nosniff"),
+    (b"Vary", b"Accept-Encoding"),
     (b"X-Accel-Buffering", b"no"),  # nginx would wait for a buffer to fill
     (b"Connection", b"close"),
 )
+
+_BEGIN: Final = {SSE: SSE_RETRY, SSE_GZIP: GZIP_HEADER + gzip_alone(SSE_RETRY)}
+"""what an answer begins with"""
 
 
 class EventStream(PassiveClient, Protocol):
     """One client of one stream, from the end of its request on."""
 
-    wire = SSE
-
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, wire: Wire) -> None:
         self.clients = clients
+        self.wire = wire
 
     def makeConnection(self, transport: Any) -> None:
         """Put the writer between this and the transport."""
@@ -58,7 +62,7 @@ class EventStream(PassiveClient, Protocol):
     def begin(self, head: bytes, stream: Stream, *, notices: bool) -> None:
         """Answer, and subscribe."""
         self.clients.add(self)
-        self.writer.write(head + SSE_RETRY)
+        self.writer.write(head + _BEGIN[self.wire])
         self.subscribe(stream, notices=notices)
 
     def dataReceived(self, data: bytes) -> None:
@@ -89,12 +93,16 @@ class EventStreamNode(Node):
             return error(request, SERVICE_UNAVAILABLE)
         for name, value in _HEADERS:
             request.setHeader(name, value)
+        wire = SSE
+        if accepts_gzip(request.requestHeaders.getRawHeaders(b"Accept-Encoding", ())):
+            wire = SSE_GZIP
+            request.setHeader(b"Content-Encoding", b"gzip")
         if request.method == b"HEAD":
             request.channel.persistent = False
             request.write(b"")
             request.finish()
             return NOT_DONE_YET
-        client = EventStream(self._clients)
+        client = EventStream(self._clients, wire)
         assert isinstance(request, GuardedRequest)
         self._clients.hold(client, request.slot)
         head = _head(request)

@@ -17,7 +17,7 @@ from tests.hub.messages import Numbered, Sink, number_of
 from tests.hub.test_notices import Item, fetch, item
 from tests.serve.deflate import deflated_frames
 
-_NOISE = random.Random(1).randbytes(1 << 20)
+_NOISE = random.Random(1).randbytes(1 << 20).replace(b"\n", b".")
 
 
 class Noisy(Numbered):

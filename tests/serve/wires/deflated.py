@@ -1,12 +1,13 @@
 """Clients that take compressed messages, for the contract that all wires keep."""
 
 import random
+import zlib
 
-from certstream_tx.framing import OPCODE_TEXT, WEBSOCKET_DEFLATE
+from certstream_tx.framing import OPCODE_TEXT, SSE_GZIP, SSE_RETRY, WEBSOCKET_DEFLATE
 from certstream_tx.hub import Stream
 from tests.hub.messages import Numbered
 from tests.serve.deflate import deflated_frames
-from tests.serve.wires.clients import Unit, WebSocketClient
+from tests.serve.wires.clients import SSEClient, Unit, WebSocketClient
 
 NOISE = random.Random(1).randbytes(1 << 22).translate(bytes.maketrans(b"\r\n", b".."))
 
@@ -40,3 +41,23 @@ class DeflatedWebSocketClient(WebSocketClient):
             else:
                 units.append(Unit("message", payload))
         return units, rest
+
+
+class GzipSSEClient(SSEClient):
+    """As browsers ask for it."""
+
+    wire = SSE_GZIP
+    preamble = b"\r\n\r\n"
+
+    @classmethod
+    def request(cls, stream: Stream) -> bytes:
+        return super().request(stream).removesuffix(b"\r\n") + b"Accept-Encoding: gzip, br\r\n\r\n"
+
+    @classmethod
+    def split(cls, data: bytes) -> tuple[list[Unit], bytes]:
+        if not data:
+            return [], b""
+        text = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS).decompress(data)
+        if not text.startswith(SSE_RETRY):
+            return [], text or data
+        return super().split(text.removeprefix(SSE_RETRY))
