@@ -21,10 +21,6 @@ from tests.serve.memory import Kernel, MemoryTransport, frames_of
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 """the answer to that key (RFC 6455 section 1.3)"""
-HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + KEY + b"\r\n\r\n"
-)
 
 EXAMPLES = {stream.value: b'{"example":"%s"}' % stream.value.encode() for stream in Stream}
 
