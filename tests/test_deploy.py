@@ -20,6 +20,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from certstream_tx.config import Config
 from certstream_tx.config.reading import LEAVES
 from certstream_tx.serve.metrics import HISTOGRAMS, METRICS
+from certstream_tx.stats import LogStatus, Trust
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -94,6 +95,16 @@ class MetricTests(SynchronousTestCase):
                 self.assertEqual(names - known, set(), where)
                 asked |= names
         self.assertGreater(len(asked), 5)
+
+    def test_states_exist(self) -> None:
+        """A state that a query asks for is one that a log can be in."""
+        states = {"status": set(LogStatus), "verification": set(Trust)}
+        asked = 0
+        for where, query in queries():
+            for label, value in re.findall(r'(status|verification)="([^"]*)"', query):
+                self.assertIn(value, states[label], where)
+                asked += 1
+        self.assertGreater(asked, 3)
 
     def test_every_alert_says_what_it_is(self) -> None:
         """A severity, a summary that names whom it is about, and what to do in the handbook."""
