@@ -7,6 +7,7 @@ from twisted.application.service import IService
 
 from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.log_list import Log
+from certstream_tx.cycle_collection import CycleCollection
 from certstream_tx.demo.service import DemoLogs
 from certstream_tx.demonstration import Demonstration, OfflineFallback
 from certstream_tx.events import logger, set_level
@@ -165,7 +166,7 @@ class _Composition:
         )
         self.server = Server(
             reactor,
-            [QuietRepeats(), reloading, *parts, readiness],
+            [QuietRepeats(), reloading, *parts, CycleCollection(reactor), readiness],
             [
                 ("readiness", readiness.stopService),
                 *[(f"port {port.description}", port.stopService) for port in ports],

@@ -25,6 +25,7 @@ LAYER = {
     "ingest": EDGE,
     "serve": EDGE,
     "demo": EDGE,
+    "cycle_collection": TOP,
     "options": TOP,
     "server": TOP,
     "demonstration": TOP,

@@ -18,6 +18,7 @@ class StoppingTests(FollowedLogTestCase):
     clients = 200
     stalled = 20
     configuration = WIRES
+    took = 0.0
 
     def stop(self) -> float:
         """End the server as an operator would; returns how long that took."""
@@ -26,7 +27,8 @@ class StoppingTests(FollowedLogTestCase):
         while self.lets_in():
             self.assertLess(time.monotonic(), begun + GONE_SECONDS / 2, "lets in clients still")
         self.assertEqual(self.server.process.wait(PATIENCE), -signal.SIGTERM)
-        return time.monotonic() - begun
+        self.took = time.monotonic() - begun
+        return self.took
 
     def lets_in(self) -> bool:
         """Whether a new client is."""
@@ -51,7 +53,6 @@ class StoppingTests(FollowedLogTestCase):
         self.assertNotIn("Not stopped within", self.printed())
         self.assertLess(took, GONE_SECONDS)
         self.assertEqual(self.saved(), counted["last_index"] + 1)
-        print(f"\n{mode}: gone after {took:.2f} s")
         return counted
 
     def test_websocket(self) -> None:

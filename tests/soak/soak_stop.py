@@ -9,6 +9,9 @@ class StopTests(test_stopping.StoppingTests):
     clients = 1000
     stalled = 100
 
+    def tearDown(self) -> None:
+        print(f"\ngone after {self.took:.2f} s")
+
     def test_events(self) -> None:
         """Server-sent events end with the connection."""
         self.check_stop("sse")
