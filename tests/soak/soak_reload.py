@@ -155,6 +155,8 @@ class ReloadTests(SynchronousTestCase):
                 self.wait_for("certstream_config_reloads", applied, in_force, number)
                 in_force = number
             self.assert_in_force(in_force, number)
+            # What it tells would fill the pipe, and then it would wait for somebody to read.
+            self.server._read(0)
         print(
             f"{applied} reloads taken over, {failed} refused, in {time.monotonic() - begin:.0f} s;"
             f" {CLIENTS} clients stayed"
