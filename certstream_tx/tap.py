@@ -1,5 +1,6 @@
 """Puts the server together: what ``twistd certstream`` runs. The only place that composes."""
 
+from functools import partial
 from random import SystemRandom
 from typing import Any
 
@@ -15,23 +16,16 @@ from certstream_tx.hub import Hub, Newest, Stream
 from certstream_tx.hub.broadcast import RING_SECONDS
 from certstream_tx.hub.lag import LagBounds
 from certstream_tx.ingest.budget import Budget
-from certstream_tx.ingest.fetch import Fetcher
 from certstream_tx.ingest.file_thread import FileThread
 from certstream_tx.ingest.followed_logs import FollowedLogs
-from certstream_tx.ingest.http_client import LogHTTPClient, make_http_client
-from certstream_tx.ingest.issuers import IssuerCache
-from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.log_lists import LogLists
 from certstream_tx.ingest.log_selection import check_own_logs
 from certstream_tx.ingest.name_lookup import NameLookup
-from certstream_tx.ingest.pace import Pace, operator_interval, operator_key
 from certstream_tx.ingest.poller import LogPoller
 from certstream_tx.ingest.positions import Positions, StateFileError
 from certstream_tx.ingest.reading import EntryReader
-from certstream_tx.ingest.rfc6962 import RFC6962Client
-from certstream_tx.ingest.settings import PollSettings
-from certstream_tx.ingest.static import StaticClient
 from certstream_tx.live import ChosenLogs, live_parts
+from certstream_tx.log_clients import LogClients, poll_settings, stats_of
 from certstream_tx.log_output import QuietRepeats, choose_observer
 from certstream_tx.message import EXAMPLES, heartbeat
 from certstream_tx.options import Options
@@ -70,12 +64,17 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     for warning in options.warnings:
         log.warn("{warning}", warning=warning)
     try:
-        check_own_logs(config)
-        server = _Composition(options, config, reactor).server
+        server = compose(options, reactor)
     except (ConfigError, StateFileError, ListenError) as error:
         raise SystemExit(f"certstream: {error}") from error
     server.log_observer = choose_observer(options.parent, config.log_format, reactor)
     return server
+
+
+def compose(options: Options, reactor: Any) -> Server:
+    """The whole server. Raises ConfigError, StateFileError or ListenError."""
+    check_own_logs(options.config)
+    return _Composition(options, options.config, reactor).server
 
 
 class _Composition:
@@ -98,16 +97,11 @@ class _Composition:
         )
         slow_readers = SlowReaders(reactor, self.hub, LagBounds.of(config.lag))
         self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)
-        self.http: LogHTTPClient = make_http_client(reactor)
-        self.fetcher = Fetcher(
-            self.http, reactor, config.user_agent, config.ct_log.request_timeout_secs
-        )
+        self.logs = LogClients(config, reactor)
         descriptors = Descriptors()
         self.gate = Gate(Policy.of(config), most_waiting=lambda: most_waiting(descriptors.capacity))
         self.reading = EntryReader(self.hub.publish, reactor)
         self.budget = Budget()
-        self.issuers = IssuerCache(reactor)
-        self.paces: dict[str, Pace] = {}
         self.rng = SystemRandom()
 
         state_file = None if options["demo"] else config.ct_log.state_file
@@ -139,7 +133,7 @@ class _Composition:
                 )
             lists = LogLists(
                 config,
-                self.fetcher,
+                self.logs.fetcher,
                 reactor,
                 files.run,
                 lambda _: logs.follow(),
@@ -176,13 +170,13 @@ class _Composition:
                 ("flush", self.hub.flush),
                 ("positions", positions.stopService),
                 ("clients", self.clients.stopService),
-                ("connections to logs", self.http.close),
+                ("connections to logs", self.logs.http.close),
             ],
         )
 
     def use(self, config: Config) -> None:
         """Make what is made from now on by this configuration."""
-        self.config = config
+        self.config = self.logs.config = config
 
     def ports(self) -> list[Listening]:
         """The ports to listen on: those of the site, and those of the raw TCP stream."""
@@ -193,7 +187,7 @@ class _Composition:
             self.current_stats,
             self.reactor.seconds,
             self.gate,
-            self.issuers,
+            self.logs.issuers,
             reloads=self.reloads,
         )
         site = make_site(
@@ -234,47 +228,18 @@ class _Composition:
 
     def make_poller(self, followed: Log, positions: Positions, partial_wait: float) -> LogPoller:
         """The service that follows one log; ``partial_wait``: see ``StaticClient``."""
-        stats = self.stats[followed.state_key] = LogStats(
-            name=followed.name,
-            url=followed.url,
-            kind=followed.kind,
-            operator=followed.operator,
-            log_id=followed.log_id_base64,
-            keyless=followed.key is None,
-        )
+        stats = self.stats[followed.state_key] = stats_of(followed)
         return LogPoller(
             followed,
-            self.make_client(followed, stats, partial_wait),
+            self.logs.client(followed, stats, partial_wait),
             self.reading,
             positions,
             self.reactor,
             stats,
-            _poll_settings(self.config, followed.url),
+            poll_settings(self.config, followed.url),
             self.rng,
             self.budget,
         )
-
-    def make_client(self, followed: Log, stats: LogStats, partial_wait: float) -> LogClient:
-        """The client that speaks the log's protocol, at its operator's pace."""
-        depth = self.config.ct_log.fetch_concurrency
-        common = (followed, self.fetcher, self.pace_of(followed), self.reactor, stats)
-        if followed.kind == "tiled":
-            return StaticClient(*common, self.issuers, partial_wait, depth)
-        return RFC6962Client(*common, self.config.batch_size_of(followed.url), depth)
-
-    def pace_of(self, followed: Log) -> Pace:
-        """The pace shared by all logs of the operator; a log without one has its host's."""
-        operator = followed.operator or followed.url.split("/")[2]
-        key = operator_key(operator)
-        if key not in self.paces:
-            limits = {
-                operator_key(name): ms / 1000
-                for name, ms in self.config.ct_log.operator_rate_limits.items()
-            }
-            default = self.config.ct_log.default_operator_rate_limit_ms / 1000
-            interval = limits.get(key, operator_interval(operator, default))
-            self.paces[key] = Pace(self.reactor, interval, operator)
-        return self.paces[key]
 
 
 def _tls_files(config: Config, reactor: Any) -> TLSFiles | None:
@@ -299,18 +264,3 @@ def _streams(config: Config) -> list[Stream]:
         Stream.DOMAINS_ONLY: switches.domains_only,
     }
     return [stream for stream, on in chosen.items() if on]
-
-
-def _poll_settings(config: Config, url: str) -> PollSettings:
-    ct_log = config.ct_log
-    return PollSettings(
-        poll_interval=config.poll_interval_ms_of(url) / 1000,
-        retry_initial_delay=ct_log.retry_initial_delay_ms / 1000,
-        retry_max_delay=ct_log.retry_max_delay_ms / 1000,
-        retry_max_attempts=ct_log.retry_max_attempts,
-        unhealthy_threshold=ct_log.unhealthy_threshold,
-        healthy_threshold=ct_log.healthy_threshold,
-        health_check_interval=ct_log.health_check_interval_secs,
-        start_overlap_leaves=ct_log.start_overlap_leaves,
-        on_inconsistency=ct_log.on_inconsistency,
-    )

@@ -33,7 +33,9 @@ LAYER = {
     "log_output": TOP,
     "schema": TOP,
     "command_line": TOP,
+    "library": TOP,
     "live": TOP,
+    "log_clients": TOP,
     "reload": TOP,
     "tap": TOP,
 }
