@@ -1,11 +1,13 @@
 """The clients that logs are read by, as the configuration says, each at its operator's pace."""
 
+from functools import partial
 from typing import Any
 
 from certstream_tx.config import Config
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ingest.fetch import Fetcher
 from certstream_tx.ingest.http_client import LogHTTPClient, make_http_client
+from certstream_tx.ingest.hybrid import HybridClient
 from certstream_tx.ingest.issuers import IssuerCache
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.pace import Pace, operator_interval, operator_key
@@ -36,9 +38,11 @@ class LogClients:
         """
         depth = self.config.ct_log.fetch_concurrency
         common = (followed, self.fetcher, self._pace_of(followed), self._reactor, stats)
-        if followed.kind == "tiled":
-            return StaticClient(*common, self.issuers, partial_wait, depth)
-        return RFC6962Client(*common, self.config.batch_size_of(followed.url), depth)
+        calls = partial(RFC6962Client, *common, self.config.batch_size_of(followed.url), depth)
+        if followed.kind == "rfc6962":
+            return calls()
+        tiles = StaticClient(*common, self.issuers, partial_wait, depth)
+        return HybridClient(calls(), tiles) if followed.get_sth else tiles
 
     def _pace_of(self, followed: Log) -> Pace:
         """The pace shared by all logs of the operator; a log without one has its host's."""

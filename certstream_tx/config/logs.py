@@ -80,8 +80,8 @@ class StaticLog:
     tree_size_source: str = setting(
         Choice("checkpoint", "get_sth"),
         "checkpoint",
-        "where its head is read: a log of both protocols may have no checkpoint",
-        support=Support.REFUSED,
+        "where its head is read; `get_sth` for an RFC 6962 log that serves tiles too, "
+        "but no checkpoint: `url` is then what stands before `/ct/v1/` and `/tile/` alike",
     )
 
 

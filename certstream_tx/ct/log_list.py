@@ -53,6 +53,8 @@ class Log:
     final_size, final_root: the last tree head of a readonly log
     origin: of a tiled log, the name in its checkpoints (submission prefix without scheme)
     mmd: maximum merge delay, seconds
+    get_sth: of a tiled log, whether its head is read by get-sth: it has no checkpoint
+    unsigned: whether nothing but the TLS of a list that nobody signed vouches for it
     """
 
     name: str
@@ -67,6 +69,8 @@ class Log:
     final_root: bytes | None = None
     origin: str | None = None
     mmd: int | None = None
+    get_sth: bool = False
+    unsigned: bool = False
 
     @property
     def log_id_base64(self) -> str | None:

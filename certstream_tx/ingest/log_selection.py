@@ -121,6 +121,7 @@ def _own_log(own: CustomLog | StaticLog) -> Log:
         key=own.key,
         operator=own.operator,
         origin=own.log_origin if isinstance(own, StaticLog) else None,
+        get_sth=isinstance(own, StaticLog) and own.tree_size_source == "get_sth",
     )
 
 

@@ -109,8 +109,12 @@ class StaticClient:
                     origin=checkpoint.origin,
                     expected=self._origin,
                 )
-        self._edge.seen(head.size, self._clock.seconds())
+        self.seen(head)
         return head
+
+    def seen(self, head: SignedHead) -> None:
+        """The log showed this head: from now on its entries wait for their tile to fill."""
+        self._edge.seen(head.size, self._clock.seconds())
 
     def span(self, position: int, head_size: int) -> int | None:
         """See ``LogClient``. A tile that is neither full nor old is left alone."""

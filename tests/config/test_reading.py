@@ -402,9 +402,6 @@ class SupportTests(LoadTestCase):
         for yaml, keys in {
             "dedup: {enabled: true}": ["dedup.enabled"],
             "additional_log_lists: ['http://a']": ["additional_log_lists"],
-            "static_logs: [{name: a, url: 'http://a', tree_size_source: get_sth}]": [
-                "static_logs[0].tree_size_source"
-            ],
         }.items():
             self.assertEqual(
                 self.problems(yaml),

@@ -152,6 +152,12 @@ class OwnLogTests(SynchronousTestCase):
         (mine,) = followed(logs, Config(static_logs=(own,)))
         self.assertEqual(mine.origin, "log1.example/ct")
 
+    def test_a_hybrid(self) -> None:
+        """A listed RFC 6962 log that is to be read by tiles keeps its head where it is."""
+        own = StaticLog(name="m", url="https://log1.example/ct", tree_size_source="get_sth")
+        (mine,) = followed(read([listed(1)]), Config(static_logs=(own,)))
+        self.assertEqual((mine.kind, mine.get_sth, mine.key), ("tiled", True, log_key(1)))
+
     def test_id_that_is_not_listed(self) -> None:
         """Is the log's identity, without a key; a listed log of its URL gives way."""
         own = CustomLog(name="a", url="https://log1.example/ct", expected_log_id=b"x" * 32)
