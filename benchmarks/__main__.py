@@ -2,13 +2,14 @@
 
 import sys
 
-from benchmarks import fanout, ingest, parse, start, tls
+from benchmarks import compression, fanout, ingest, parse, start, tls
 
 MEASUREMENTS = {
     "parse": parse.main,
     "start": start.main,
     "ingest": ingest.main,
     "fanout": fanout.main,
+    "compression": compression.main,
     "tls": tls.main,
 }
 

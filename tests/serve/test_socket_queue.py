@@ -2,9 +2,12 @@
 
 import socket
 
+from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.serve.socket_queue import unacknowledged
+from tests.serve.links import TLSLink
+from tests.serve.wires.clients import make_house
 
 
 class QueueTests(SynchronousTestCase):
@@ -28,6 +31,20 @@ class QueueTests(SynchronousTestCase):
             while unacknowledged(near) == full and read < 1 << 24:
                 read += len(far.recv(1 << 16))
             self.assertLess(unacknowledged(near), full)
+
+    def test_behind_tls(self) -> None:
+        """It is the socket's, whatever transforms what is written to it."""
+        house = make_house()
+        link = TLSLink(house.site, house.clock)
+        near, far = socket.socketpair()
+        with near, far:
+            near.send(bytes(1000))
+            link.transport.fileno = near.fileno
+            transport = link.transport.protocol.wrappedProtocol.transport
+            self.assertIsInstance(transport, TLSMemoryBIOProtocol)
+            self.assertGreater(unacknowledged(transport), 0)
+        link.hang_up()
+        house.close()
 
     def test_unknown(self) -> None:
         """Nothing is known of what is closed, or is no socket."""
