@@ -11,7 +11,6 @@ import random
 import time
 from base64 import b64decode
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
 from string import ascii_lowercase
@@ -81,7 +80,7 @@ class Original:
         for name in self.names:
             der = der.replace(name, name.translate(table))
         chain = tuple(bytes(memoryview(certificate)) for certificate in self.entry.chain)
-        return replace(self.entry, submitted=der, chain=chain)
+        return self.entry._replace(submitted=der, chain=chain)
 
 
 def microseconds(

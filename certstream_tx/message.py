@@ -7,7 +7,6 @@ all that full has beyond lite, so full is lite with these appended.
 
 from binascii import b2a_base64
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 import msgspec
@@ -118,7 +117,8 @@ class Message:
     def kept(self) -> "KeptMessage":
         """The same in a quarter of the memory."""
         chain = tuple(map(_shared, self.entry.chain))
-        return KeptMessage(replace(self.entry, chain=chain), self.source, self.seen, self.late)
+        entry = self.entry._replace(chain=chain)
+        return KeptMessage(entry, self.source, self.seen, self.late)
 
     def _lite_without(self, what: str) -> bytes:
         error = self.certificate.error
@@ -209,10 +209,26 @@ def _with_der_and_chain(lite: bytes, der: bytes, chain: bytes) -> bytes:
 
 
 def read_entry_certificate(entry: Entry) -> Certificate:
-    """The certificate an entry holds, its ``error`` set where the entry has one. Never raises."""
-    if entry.error is not None:
-        return unread_certificate(entry.submitted, entry.error)
-    return read_certificate(entry.submitted)
+    """The certificate an entry holds, its ``error`` set where the entry has one. Never raises.
+
+    Where that is wrong which came with an entry, it is what the tree covers that is read; hashes
+    are those of ``submitted`` all the same.
+    """
+    if entry.error is None:
+        return read_certificate(entry.submitted)
+    unread = unread_certificate(entry.submitted, entry.error)
+    if entry.proven is None:
+        return unread
+    proven = read_certificate(entry.proven)
+    if proven.error is not None:
+        return unread
+    return msgspec.structs.replace(
+        proven,
+        fingerprint=unread.fingerprint,
+        sha1=unread.sha1,
+        sha256=unread.sha256,
+        error=entry.error,
+    )
 
 
 def build_message(

@@ -53,6 +53,9 @@ class LogStats:
     late_entries: int = 0
     """of ``entries``, those that came after their neighbours, out of a gap that was filled"""
     parse_failures: int = 0
+    unproven_entries: int = 0
+    """of them, those whose precertificate or chain, which came on the log's word alone, is not that
+    of the entry in its tree; they are streamed with what is proven"""
     requests: int = 0
     throttled: int = 0
     """answers that asked for a slower pace (429, 503 with Retry-After)"""

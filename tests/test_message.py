@@ -143,6 +143,22 @@ class MessageTests(SynchronousTestCase):
         self.assertIs(data(Message(entry(), SOURCE, 1.0, late=True))["late"], True)
         self.assertIs(data(build_message(entry(), SOURCE, lambda: 1.0, late=True))["late"], True)
 
+    def test_proven_part(self) -> None:
+        """Where what came with an entry is wrong, what the tree covers is read, and that is said;
+        the hashes are of the bytes as they came."""
+        wrong = entry(b"leaf", error="another one", proven=NAMED)
+        for message in (Message(wrong, SOURCE, 1.0), build_message(wrong, SOURCE, lambda: 1.0)):
+            said = data(message)
+            self.assertEqual((message.parse_error, said["parse_error"]), ("another one",) * 2)
+            leaf = said["leaf_cert"]
+            self.assertEqual((leaf["subject"]["CN"], leaf["all_domains"]), ("a.b", ["a.b", "c"]))
+            self.assertEqual(leaf["sha256"], sha256(b"leaf").digest().hex(":").upper())
+            self.assertEqual(json.loads(message.full())["data"]["leaf_cert"]["as_der"], "bGVhZg==")
+            self.assertEqual(json.loads(message.domains_only() or b"")["data"], ["a.b", "c"])
+        unreadable = data(Message(entry(b"leaf", error="why", proven=b"broken"), SOURCE, 1.0))
+        self.assertEqual(unreadable["parse_error"], "why")
+        self.assertIsNone(unreadable["leaf_cert"]["subject"]["CN"])
+
     def test_parse_error(self) -> None:
         """The reason stands in data, of a broken certificate and of a broken entry."""
         readable = Message(entry(), SOURCE, 1.0)

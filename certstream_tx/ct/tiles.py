@@ -15,6 +15,7 @@ from certstream_tx.ct.structs import (
     StructError,
     TimestampedEntry,
     leaf_index,
+    leaf_index_extension,
     read_certificate_at,
     read_timestamped_entry,
     write_certificate,
@@ -73,22 +74,25 @@ def read_hash_tile(data: bytes, width: int) -> list[bytes]:
 def read_data_tile(data: bytes, first_index: int, width: int) -> list[TileLeaf]:
     """The ``width`` entries of a data tile whose first one is entry ``first_index`` of the log.
 
-    Raises TileError when an entry cannot be read, says another position than its own, or when
-    anything is left over.
+    Raises TileError when an entry cannot be read, when most say another position than their own
+    (the tile is that of another place), or when anything is left over. What a few say is their own
+    matter: see ``Entry.error``.
     """
     if not 0 < width <= TILE_WIDTH:
         raise TileError(f"there is no data tile of width {width}")
     leaves: list[TileLeaf] = []
-    offset = 0
+    offset = elsewhere = 0
     for index in range(first_index, first_index + width):
         try:
             leaf, offset = _read_tile_leaf(data, offset)
-            said = leaf_index(leaf.entry.extensions)
         except StructError as error:
             raise TileError(f"entry {index} in its data tile: {error}") from None
-        if said is not None and said != index:
-            raise TileError(f"entry {index} in its data tile says it is {said}")
+        extensions = leaf.entry.extensions
+        if extensions and extensions != leaf_index_extension(index):
+            elsewhere += _is_elsewhere(extensions, index)
         leaves.append(leaf)
+    if elsewhere * 2 > width:
+        raise TileError(f"{elsewhere} of the {width} entries from {first_index} on say otherwise")
     if offset != len(data):
         raise TileError(f"{len(data) - offset} bytes follow the {width} entries of a data tile")
     return leaves
@@ -114,6 +118,13 @@ def write_tile_leaf(
             *fingerprints,
         )
     )
+
+
+def _is_elsewhere(extensions: bytes, index: int) -> bool:
+    try:
+        return leaf_index(extensions) not in (None, index)
+    except StructError:
+        return False
 
 
 def _read_tile_leaf(data: bytes, offset: int) -> tuple[TileLeaf, int]:

@@ -1,7 +1,6 @@
 """Entries made into messages and published, in slices so short that nothing else has to wait."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from time import perf_counter
 
@@ -99,6 +98,7 @@ class EntryReader:
                     done += 1
                     if message.parse_error is not None:
                         stats.parse_failures += 1
+                        stats.unproven_entries += entry.proven is not None
             finally:
                 if done:
                     stats.entries += done
@@ -133,7 +133,8 @@ class EntryReader:
                 index=entry.index,
                 reason=failure.getErrorMessage(),
             )
-        unread = replace(entry, error=f"an error of this program: {failure.getErrorMessage()}")
+        reason = f"an error of this program: {failure.getErrorMessage()}"
+        unread = entry._replace(error=reason, proven=None)
         message = build(unread, source, self._now)
         self._publish(message)
         return message

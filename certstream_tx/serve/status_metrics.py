@@ -124,6 +124,13 @@ STATUS = (
         LOG,
     ),
     MetricRow(
+        "certstream_ct_log_unproven_entries_total",
+        "counter",
+        "Entries whose precertificate or chain is not that of what the log signed.",
+        each_log(lambda g: g.unproven_entries),
+        LOG,
+    ),
+    MetricRow(
         "certstream_ct_log_contradictions_total",
         "counter",
         "Pairs of heads that the log signed, of which only one can be true.",

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from certstream_tx.ct.entry import entry_of
 from certstream_tx.ct.merkle import leaf_hash
 from certstream_tx.ct.structs import (
     PRECERT_ENTRY,
@@ -205,18 +206,33 @@ class DataTileTests(SynchronousTestCase):
         self.assertEqual(tile([(each[0], each[1], list(each[2])) for each in leaves]), data)
 
     def test_position_must_be_its_own(self) -> None:
-        """An entry that says another position is refused, one that says none is not."""
+        """A tile most of whose entries say another position is that of another place; what single
+        ones say is told with them, and one that says none is fine."""
         leaves = numbered(3, first=512)
         read_data_tile(tile(leaves), 512, 3)
         self.assertRaises(TileError, read_data_tile, tile(leaves), 511, 3)
+        self.assertRaises(
+            TileError, read_data_tile, tile([leaves[0], leaves[0], leaves[1]]), 512, 3
+        )
+        for place, other in ((0, 1), (1, 0), (2, 1)):
+            moved = leaves.copy()
+            moved[place] = leaves[other]
+            read = read_data_tile(tile(moved), 512, 3)
+            errors = [entry_of(leaf, index, ()).error for index, leaf in enumerate(read, 512)]
+            expected: list[str | None] = [None, None, None]
+            expected[place] = f"it says that it is entry {512 + other}"
+            self.assertEqual(errors, expected)
         silent: list[Parts] = [(entry._replace(extensions=b""), a, b) for entry, a, b in leaves]
         self.assertEqual(len(read_data_tile(tile(silent), 511, 3)), 3)
 
     def test_malformed_extensions(self) -> None:
-        """Extensions that are no list of extensions make the tile a bad one."""
+        """Extensions that are no list of extensions are told with their entry; the others stay."""
         ((entry, _, _),) = numbered(1)
         bad = tile([(entry._replace(extensions=b"\x00\x00"), None, [])])
-        self.assertRaises(TileError, read_data_tile, bad, 0, 1)
+        (leaf,) = read_data_tile(bad, 0, 1)
+        read = entry_of(leaf, 0, ())
+        self.assertIn("extensions cannot be read", read.error or "")
+        self.assertEqual((read.submitted, read.proven), (entry.certificate, entry.certificate))
 
     def test_fingerprints_of_half_a_hash(self) -> None:
         """The fingerprints are whole hashes."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tests.golden.certificate_writer import PUBLIC_KEY
 
 HERE = Path(__file__).parent
 CERTIFICATES = HERE / "certificates.json"
@@ -13,6 +16,8 @@ CERTIFICATES = HERE / "certificates.json"
 FIRST_INDEX = 5_000_000_000
 # Milliseconds; every made entry is one second and one millisecond after the one before.
 FIRST_TIMESTAMP = 1_750_000_000_007
+# All made certificates have one key, so every issuer has it.
+KEY_HASH = hashlib.sha256(PUBLIC_KEY).digest()
 
 
 def made_entries() -> list[dict[str, Any]]:
@@ -34,7 +39,7 @@ def made_entries() -> list[dict[str, Any]]:
         chain = [ders[name] for name in record.get("chain", [])]
         if record["kind"] == "precertificate":
             tbs = base64.b64decode(record["tbs"])
-            record["leaf_input"] = precert_leaf(timestamp, bytes(32), tbs)
+            record["leaf_input"] = precert_leaf(timestamp, KEY_HASH, tbs)
             record["extra_data"] = uint24(der) + certificate_list(chain)
         else:
             record["leaf_input"] = x509_leaf(timestamp, der)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from tests.golden import make_extensions, make_identities
 from tests.golden.assemble import (
     CERTIFICATES,
+    KEY_HASH,
     certificate_list,
     leaf,
     precert_leaf,
@@ -22,6 +23,7 @@ from tests.golden.assemble import (
 )
 from tests.golden.certificate_writer import (
     ISSUER,
+    POISON,
     SCT_OID,
     attribute,
     basic_constraints,
@@ -195,10 +197,11 @@ def chains(maker: Maker) -> None:
                          ["intermediate", "root"])  # fmt: skip
     maker.precertificate("precertificate-by-signing", "issued by a precertificate signing "
                          "certificate", [subject_alt_name(dns("by-signing.example.test"))],
-                         ["precertificate-signing", "root"])  # fmt: skip
+                         ["precertificate-signing", "root"],
+                         signer=signing_name, issuer=root_name)  # fmt: skip
     maker.make("chain-empty", "an entry without chain")
     maker.make("chain-of-three", "a chain in order, one of it twice",
-               chain=["intermediate", "ca-with-dns-common-name", "intermediate"])  # fmt: skip
+               chain=["intermediate", "root", "root"])  # fmt: skip
     rfc6962 = sct(bytes(range(32)), 1_750_000_000_000)
     # leaf_index 1234567 in CtExtensions (static-ct-api): type 0, length 5, uint40.
     tiled = sct(bytes(range(32, 64)), 1_750_000_000_001, bytes.fromhex("000005000012d687"))
@@ -246,8 +249,11 @@ def damage(maker: Maker) -> None:
 def broken_entries(maker: Maker, good: bytes) -> None:
     """Entries that are broken outside of the certificate; `good` is a certificate."""
     when = 1_750_000_500_123
-    tbs = tbs_certificate(subject=common_name("never.example.test"))
-    certificate, precertificate = x509_leaf(when, good), precert_leaf(when, bytes(32), tbs)
+    domain = "poisoned.example.test"
+    names = [subject_alt_name(dns(domain))]
+    tbs = tbs_certificate(subject=common_name(domain), extensions=names)
+    poisoned = signed(tbs_certificate(subject=common_name(domain), extensions=[*names, POISON]))
+    certificate, precertificate = x509_leaf(when, good), precert_leaf(when, KEY_HASH, tbs)
     no_chain = certificate_list([])
     for label, purpose, leaf_input, extra_data in (
         ("unknown-entry-type", "entry type 0x8000",
@@ -270,7 +276,7 @@ def broken_entries(maker: Maker, good: bytes) -> None:
         ("extra-data-of-precertificate-empty", "a precertificate entry without precertificate",
          precertificate, b""),
         ("extra-data-of-precertificate-cut", "a precertificate whose chain is cut",
-         precertificate, uint24(good) + certificate_list([good])[:-1]),
+         precertificate, uint24(poisoned) + certificate_list([good])[:-1]),
     ):  # fmt: skip
         maker.entry(label, purpose, leaf_input, extra_data)
 

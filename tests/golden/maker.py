@@ -6,6 +6,7 @@ import base64
 from typing import Any
 
 from tests.golden.certificate_writer import (
+    ISSUER,
     POISON,
     common_name,
     dns,
@@ -47,12 +48,21 @@ class Maker:
         return self.raw(label, purpose, der, **({"chain": chain} if chain else {}))
 
     def precertificate(
-        self, label: str, purpose: str, extensions: list[bytes], chain: list[str]
+        self,
+        label: str,
+        purpose: str,
+        extensions: list[bytes],
+        chain: list[str],
+        *,
+        signer: bytes = ISSUER,
+        issuer: bytes = ISSUER,
     ) -> None:
-        """Record a submitted precertificate; the leaf's TBSCertificate goes without the poison."""
+        """Record a submitted precertificate; the leaf's TBSCertificate goes without the poison, and
+        names the issuer of the final certificate in place of a signer of precertificates."""
         subject = common_name(f"{label}.example.test")
-        der = signed(tbs_certificate(subject=subject, extensions=[*extensions, POISON]))
-        tbs = tbs_certificate(subject=subject, extensions=extensions)
+        poisoned = [*extensions, POISON]
+        der = signed(tbs_certificate(subject=subject, extensions=poisoned, issuer=signer))
+        tbs = tbs_certificate(subject=subject, extensions=extensions, issuer=issuer)
         more = {"kind": "precertificate", "tbs": encoded(tbs), "chain": chain}
         self.raw(label, purpose, der, **more)
 

@@ -48,7 +48,7 @@ class ForkingLog(FakeLog):
     def entry(self, index: int, changed: "set[int] | None" = None) -> Any:
         entry = super().entry(index, changed)
         if self.entries_of_branch and index >= self.fork:
-            object.__setattr__(entry, "leaf_hash", other_hash(index))
+            entry = entry._replace(leaf_hash=other_hash(index))
         return entry
 
     async def range_at(self, start: int, head: SignedHead) -> CompactRange:

@@ -99,6 +99,7 @@ class StatusTests(MetricsCase):
         self.argon.heads_verified, self.tiles.heads_verified = 8, 9
         self.argon.gaps_open, self.argon.gap_entries, self.argon.late_entries = 11, 12, 13
         self.argon.corrected_entries, self.argon.contradictions, self.argon.rollbacks = 14, 15, 16
+        self.argon.unproven_entries = 17
         for name, of_argon in {
             "position": 10,
             "tree_size": 30,
@@ -111,6 +112,7 @@ class StatusTests(MetricsCase):
             "late_entries_total": 13,
             "corrected_entries_total": 14,
             "contradictions_total": 15,
+            "unproven_entries_total": 17,
             "rollbacks_total": 16,
         }.items():
             self.assertEqual(self.samples(f"certstream_ct_log_{name}")["Argon",], of_argon, name)
