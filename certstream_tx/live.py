@@ -4,10 +4,11 @@ from collections.abc import Callable
 from functools import partial
 
 from certstream_tx.config import Config, ConfigError
+from certstream_tx.ct.log_list import Log
 from certstream_tx.events import set_level
 from certstream_tx.ingest.followed_logs import FollowedLogs
 from certstream_tx.ingest.log_lists import LogLists
-from certstream_tx.ingest.log_selection import check_own_logs
+from certstream_tx.ingest.log_selection import check_own_logs, excluded
 from certstream_tx.reload import Apply, LivePart
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.policy import Policy
@@ -69,8 +70,10 @@ class ChosenLogs:
         self._use = use
 
     def follow(self) -> None:
-        """Follow them, and no others, from now on."""
-        self._followed.follow(self._lists.followed())
+        """Follow them, and no others, from now on; those that left the lists to their end."""
+        self._followed.follow(
+            self._lists.followed(), lambda log: not excluded(log, self._lists.config)
+        )
 
     def prepare(self, config: Config) -> Apply:
         """Check the keys of its own logs."""
@@ -82,13 +85,18 @@ class ChosenLogs:
         self._use(config)
         self._lists.choose_by(config)
         followed = self._lists.followed()
+        leaving = [each for each in self._followed.logs if self._followed.is_leaving(each)]
+
+        def to_be_read_out(log: Log) -> bool:
+            return log in leaving and not excluded(log, config)
+
         # A poller keeps the settings that it was made with.
         same = [
             each for each in followed if _settings(before, each.url) == _settings(config, each.url)
         ]
         if len(same) < len(followed):
-            self._followed.follow(same)
-        self.follow()
+            self._followed.follow(same, to_be_read_out)
+        self._followed.follow(followed, to_be_read_out)
 
 
 def _settings(config: Config, url: str) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """Puts the server together: what ``twistd certstream`` runs. The only place that composes."""
 
-from functools import partial
 from random import SystemRandom
 from typing import Any
 
@@ -24,6 +23,7 @@ from certstream_tx.ingest.name_lookup import NameLookup
 from certstream_tx.ingest.poller import LogPoller
 from certstream_tx.ingest.positions import Positions, StateFileError
 from certstream_tx.ingest.reading import EntryReader
+from certstream_tx.ingest.reading_out import read_out
 from certstream_tx.live import ChosenLogs, live_parts
 from certstream_tx.log_clients import LogClients, poll_settings, stats_of
 from certstream_tx.log_output import QuietRepeats, choose_observer
@@ -108,7 +108,10 @@ class _Composition:
         positions = Positions(state_file, reactor, files.run, self.hub.flush)
         positions.load()
         partial_wait: float = config.ct_log.partial_tile_wait_secs
-        followed = FollowedLogs(lambda each: self.make_poller(each, positions, partial_wait))
+        followed = FollowedLogs(
+            lambda each: self.make_poller(each, positions, partial_wait),
+            lambda each: read_out(self.stats[each.state_key], reactor),
+        )
         # Demonstration logs are other logs at each start: positions in them are worth nothing.
         nowhere = Positions(None, reactor, files.run, self.hub.flush)
         demo_followed = FollowedLogs(

@@ -34,6 +34,16 @@ def followed(listed: Iterable[Log], config: Config) -> list[Log]:
     ]
 
 
+def excluded(log: Log, config: Config) -> bool:
+    """Whether the configuration wants nothing of a log, whatever its state in the list."""
+    return not _Choice(config).wants(log)
+
+
+def named(which: str, logs: Iterable[Log]) -> list[Log]:
+    """The logs that have this name, URL, origin or (base64) log id."""
+    return [log for log in logs if _name(which) in _names(log)]
+
+
 def check_own_logs(config: Config) -> None:
     """Raise ConfigError, with a line for each log of the configuration whose key is unusable."""
     problems = []
@@ -89,10 +99,13 @@ class _Choice:
 
     def takes(self, log: Log) -> bool:
         """Whether a listed log is followed."""
+        return log.state in self._states and self.wants(log)
+
+    def wants(self, log: Log) -> bool:
+        """Whether it is as long as its state is right."""
         operator, names = operator_key(log.operator or ""), _names(log)
         return (
-            log.state in self._states
-            and log.kind in self._kinds
+            log.kind in self._kinds
             and operator not in self._excluded_operators
             and (not self._included_operators or operator in self._included_operators)
             and not names & self._excluded_logs
