@@ -204,9 +204,50 @@ class BoundedChannel(GuardedChannel):
     maxHeaders = MAX_HEADERS
 
     _abort: IDelayedCall | None = None
+    _fresh = True
+    """nothing was answered yet of what came last"""
+    _full = False
+    """the transport has more of the answers so far than it wants"""
+    _done: server.Request | None = None
+    """the request that was answered last, while the next one waits"""
+    _going_on: IDelayedCall | None = None
+
+    def requestDone(self, request: server.Request) -> None:
+        """Answer what came along with this request and the next one in turns of their own.
+
+        Twisted answers all that are there at once, whether or not the client takes the answers:
+        2,000 requests in one packet would cost seconds and hundreds of megabytes.
+        """
+        if self._fresh or not self.persistent:
+            self._fresh = False
+            super().requestDone(request)
+            return
+        self._done = request
+        self._going_on = self.callLater(0, self._go_on)
+
+    def _go_on(self) -> None:
+        self._going_on = None
+        request = self._done
+        if request is not None and not self._full:
+            self._done = None
+            if request in self.requests:
+                super().requestDone(request)
+
+    def pauseProducing(self) -> None:
+        """The transport is full."""
+        self._full = True
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The transport has sent what it had."""
+        self._full = False
+        super().resumeProducing()
+        if self._going_on is None:
+            self._go_on()
 
     def dataReceived(self, data: bytes) -> None:
         """As any HTTP connection's, but bytes that arrive do not prolong the time they have."""
+        self._fresh = self._done is None
         LineReceiver.dataReceived(self, data)
 
     def timeoutConnection(self) -> None:
@@ -221,8 +262,9 @@ class BoundedChannel(GuardedChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
-        if self._abort is not None and self._abort.active():
-            self._abort.cancel()
+        for call in (self._abort, self._going_on):
+            if call is not None and call.active():
+                call.cancel()
         super().connectionLost(reason)
 
 

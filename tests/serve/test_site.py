@@ -213,6 +213,40 @@ class BoundTests(HouseTestCase):
         visitor.request(b"/health")
         self.assertEqual(visitor.answer().body, b"OK")
 
+    def test_many_requests_at_once(self) -> None:
+        """Requests in one piece are answered in order, one a turn, as the client takes answers."""
+        answered = []
+
+        def metrics() -> bytes:
+            answered.append(len(answered))
+            return b"%d " % answered[-1] + b"x" * 100_000
+
+        self.house.metrics = metrics
+        visitor = self.house.visitor()
+        visitor.kernel.room = 0
+        visitor.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 500)
+        for _ in range(20):
+            self.house.clock.advance(0)
+            visitor.transport.turn()
+        self.assertLessEqual(len(answered), 3)
+        visitor.kernel.room = 1 << 40
+        received = b""
+        for _ in range(520):
+            received += visitor.received()
+            self.house.clock.advance(0)
+            self.assertLessEqual(len(answered), received.count(b"HTTP/1.1 200 OK") + 3)
+        bodies = [part[:4].split()[0] for part in received.split(b"\r\n\r\n")[1:]]
+        self.assertEqual(bodies, [b"%d" % number for number in range(500)])
+
+    def test_many_requests_and_gone(self) -> None:
+        """A client that leaves in the middle of them leaves nothing behind."""
+        visitor = self.house.visitor()
+        visitor.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 50)
+        before = len(self.house.clock.getDelayedCalls())
+        visitor.hang_up()
+        self.house.clock.advance(0)
+        self.assertLess(len(self.house.clock.getDelayedCalls()), before)
+
     def test_body_announced_too_long(self) -> None:
         """A body above the bound is refused before it is read, and the connection closed."""
         visitor = self.house.visitor()

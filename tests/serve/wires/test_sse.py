@@ -208,6 +208,7 @@ class ConnectionTests(EventStreamTestCase):
         link.send(
             b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n" + REQUEST
         )
+        self.house.clock.advance(0)
         publish(self.house, 2)
         for _ in range(3):
             link.turn()
