@@ -12,6 +12,10 @@ from zope.interface import implementer
 MAX_ANSWER_HEAD: Final = 64 * 1024
 """Bytes of status and header lines before a body; logs and their caches send 1 KB."""
 
+MAX_INTERIM: Final = 3
+"""Interim answers (100 Continue, 103 Early Hints) to one request. None is asked for, and each is a
+line in Twisted's log: a log could fill the disk with them."""
+
 _END: Final = re.compile(rb"\n\r?\n")
 
 _STATUS: Final = len(b"HTTP/1.1 1")
@@ -22,6 +26,7 @@ class BoundedHead(ProtocolWrapper):
 
     _in_body = False
     _count = 0
+    _interims = 0
     _start = b""
     _tail = b""
 
@@ -44,7 +49,7 @@ class BoundedHead(ProtocolWrapper):
 
     def _expect_head(self) -> None:
         self._in_body = False
-        self._count = 0
+        self._count = self._interims = 0
         self._start = self._tail = b""
 
     def _within_bound(self, data: bytes) -> bool:
@@ -64,8 +69,9 @@ class BoundedHead(ProtocolWrapper):
             if not interim:
                 self._in_body = True
                 break
+            self._interims += 1
             data = data[used:]
-        return self._count <= MAX_ANSWER_HEAD
+        return self._count <= MAX_ANSWER_HEAD and self._interims <= MAX_INTERIM
 
 
 @implementer(IStreamClientEndpoint)

@@ -7,7 +7,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from certstream_tx.ingest.answer_heads import MAX_ANSWER_HEAD, BoundedHeads
+from certstream_tx.ingest.answer_heads import MAX_ANSWER_HEAD, MAX_INTERIM, BoundedHeads
 from tests.ingest.fronted_log import pieces
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
@@ -65,11 +65,14 @@ class BoundedHeadsTests(SynchronousTestCase):
         self.assertLessEqual(len(self.client.received), MAX_ANSWER_HEAD)
 
     def test_interim_answers(self) -> None:
-        """Interim answers are part of the head, however many come, and do not end it."""
+        """A few interim answers are part of the head and do not end it; more are no answer."""
         interim = b"HTTP/1.1 100 Continue\r\n\r\n"
-        self.assertTrue(self.receive(interim * 3 + HEAD + b"\r\n" + bytes(MAX_ANSWER_HEAD)))
+        for _ in range(2):
+            answer = interim * MAX_INTERIM + HEAD + b"\r\n" + bytes(MAX_ANSWER_HEAD)
+            self.assertTrue(self.receive(answer))
+            self.client.transport.write(b"GET / HTTP/1.1\r\n\r\n")
         self.setUp()
-        self.assertFalse(self.receive(interim * 4000))
+        self.assertFalse(self.receive(interim * (MAX_INTERIM + 1), len(interim)))
         self.setUp()
         self.assertFalse(self.receive(interim + HEAD + b"a: b\r\n" * 20_000))
 
