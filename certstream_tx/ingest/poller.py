@@ -15,6 +15,7 @@ from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
 from certstream_tx.ingest.budget import Budget
+from certstream_tx.ingest.entry_taker import EntryTaker
 from certstream_tx.ingest.gap_filling import AGAIN, GapFilling
 from certstream_tx.ingest.gaps import Gap
 from certstream_tx.ingest.head_watch import HeadWatch
@@ -23,7 +24,6 @@ from certstream_tx.ingest.outcomes import Outcomes
 from certstream_tx.ingest.pipeline import Pipeline
 from certstream_tx.ingest.positions import Positions
 from certstream_tx.ingest.ranges import Unreadable
-from certstream_tx.ingest.reading import EntryReader
 from certstream_tx.ingest.saved_log import MAX_HEADS, SavedGap, SavedPosition, SavedRange
 from certstream_tx.ingest.settings import PollSettings
 from certstream_tx.ingest.trust import Trust
@@ -45,7 +45,7 @@ class LogPoller(Service):
         self,
         log: Log,
         client: LogClient,
-        reading: EntryReader,
+        reading: EntryTaker,
         positions: Positions,
         clock: IReactorTime,
         stats: LogStats,

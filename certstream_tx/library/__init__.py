@@ -1,0 +1,1 @@
+"""Building blocks for programs of others; ``certstream_tx`` itself gives their names."""

@@ -1,0 +1,1 @@
+"""Tests of certstream_tx.library and of what the package itself gives."""

@@ -1,0 +1,55 @@
+"""Tests of certstream_tx.library.serving."""
+
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase
+
+from certstream_tx import ConfigError, make_server
+from certstream_tx.server import Server
+
+
+class MakeServerTests(SynchronousTestCase):
+    """A server by settings, or by a file."""
+
+    def setUp(self) -> None:
+        before = reactor.nameResolver  # type: ignore[attr-defined]
+        self.addCleanup(reactor.installNameResolver, before)  # type: ignore[attr-defined]
+        self.state = str(Path(self.mktemp()).absolute())
+
+    def test_settings(self) -> None:
+        """A service with its ports; sections are dictionaries."""
+        server = make_server(
+            reactor,
+            listen=["tcp:0:interface=127.0.0.1"],
+            ct_logs_url=None,
+            protocols={"tcp": True},
+            ct_log={"state_file": None},
+        )
+        assert isinstance(server, Server)
+        ports = [part for part in server if hasattr(part, "description")]
+        self.assertEqual(len(ports), 2)
+        self.assertIsNone(server.log_observer)
+
+    def test_environment_is_not_looked_at(self) -> None:
+        """An application says itself how its parts are."""
+        self.patch(__import__("os"), "environ", {"CERTSTREAM_PORT": "nonsense"})
+        make_server(reactor, ct_log={"state_file": None})
+
+    def test_file(self) -> None:
+        """As the server's own, and found again wherever the process goes."""
+        path = Path(self.mktemp())
+        path.write_text("ct_log: {state_file: null}\nct_logs_url: null\nlisten: ['tcp:0']\n")
+        make_server(reactor, config_file=path)
+
+    def test_refusals(self) -> None:
+        """What is wrong is raised, naming the key or the file."""
+        for settings, text in (
+            ({"prot": 1}, "prot"),
+            ({"port": "many"}, "port"),
+            ({"ct_log": {"batch_size": 0}}, "ct_log.batch_size"),
+            ({"config_file": "/nowhere/a.yaml"}, "/nowhere/a.yaml"),
+        ):
+            error = self.assertRaises(ConfigError, make_server, reactor, **settings)
+            self.assertIn(text, str(error))
+        self.assertRaises(TypeError, make_server, reactor, config_file="a.yaml", port=1)
