@@ -77,11 +77,11 @@ class DomainTests(SynchronousTestCase):
         """A certificate for an address has no domain, wherever the address stands."""
         self.assertEqual(domains(common_name("192.0.2.1"), subject_alt_name(ip("c0000201"))), [])
 
-    def test_hundred_thousand_names(self) -> None:
+    def test_very_many_names(self) -> None:
         """A certificate of very many names is read whole, once each."""
-        names = [dns(b"%06x" % (i % 70_000)) for i in range(100_000)]
+        names = [dns(b"%06x" % (i % 20_000)) for i in range(30_000)]
         found = domains(SUBJECT, subject_alt_name(*names))
-        self.assertEqual(len(found), 70_001)
+        self.assertEqual(len(found), 20_001)
 
     @given(
         st.from_regex(r"(\*\.)?[A-Za-z0-9_-]{1,63}(\.[a-z_-]{1,63}){1,3}\.[a-z]", fullmatch=True)

@@ -114,7 +114,7 @@ class AnyBytesTests(SynchronousTestCase):
 
 
 class BombTests(SynchronousTestCase):
-    """A megabyte of the worst of each kind."""
+    """As much of the worst of each kind as is read at all."""
 
     def quickly(self, der: bytes) -> Certificate:
         started = time.process_time()
@@ -122,7 +122,7 @@ class BombTests(SynchronousTestCase):
         self.assertLess(time.process_time() - started, LONGEST_SECONDS)
         return certificate
 
-    def repeated(self, build: Callable[[int], bytes], size: int = 1_000_000) -> list[bytes]:
+    def repeated(self, build: Callable[[int], bytes], size: int = 240_000) -> list[bytes]:
         """As many parts as make up ``size`` bytes."""
         return [build(i) for i in range(size // len(build(99_999)))]
 
@@ -135,16 +135,16 @@ class BombTests(SynchronousTestCase):
             lambda i: attribute("CN", ""),
             lambda i: attribute(f"1.2.{i}", ""),
         ):
-            subject = name(*self.repeated(build, 800_000))
+            subject = name(*self.repeated(build, 200_000))
             self.assertIsNone(self.quickly(signed(tbs_certificate(subject=subject))).error)
-        subject = name(attribute("CN", "x." * 500_000))
+        subject = name(attribute("CN", "x." * 120_000))
         self.assertEqual(self.quickly(signed(tbs_certificate(subject=subject))).all_domains, [])
 
     def test_alternative_names(self) -> None:
         """Endless names of each kind."""
         for build, count in (
             (lambda i: dns(b""), 0),
-            (lambda i: dns(b"%06d" % i), 125_000),
+            (lambda i: dns(b"%06d" % i), 30_000),
             (lambda i: ip("00" * 16), 0),
             (lambda i: implicit(5, b""), 0),
         ):
@@ -154,10 +154,10 @@ class BombTests(SynchronousTestCase):
     def test_lists_of_identifiers(self) -> None:
         """Endless purposes and policies, and identifiers of endless digits."""
         for value in (
-            extended_key_usage(*(f"1.2.{i}" for i in range(150_000))),
+            extended_key_usage(*(f"1.2.{i}" for i in range(30_000))),
             policies(*self.repeated(lambda i: policy(f"1.2.{i}"))),
             extended_key_usage("1.2." + "9" * 4000),
-            sequence(tlv(0x06, b"\x81" * 900_000 + b"\x01")),
+            sequence(tlv(0x06, b"\x81" * 200_000 + b"\x01")),
         ):
             self.assertIsNone(self.quickly(self.of(value)).error)
 
@@ -173,16 +173,16 @@ class BombTests(SynchronousTestCase):
     def test_numbers_and_times(self) -> None:
         """An endless serial number, negative or not, and endless digits of a time."""
         for first in (b"\xff", b"\x7f"):
-            serial = tlv(0x02, first + bytes(1_000_000))
+            serial = tlv(0x02, first + bytes(240_000))
             certificate = self.quickly(signed(tbs_certificate(subject=SUBJECT, serial=serial)))
-            self.assertGreater(len(certificate.serial_number), 1_900_000)
-        digits = tlv(0x18, b"20250101000000." + b"0" * 1_000_000 + b"Z")
+            self.assertGreater(len(certificate.serial_number), 470_000)
+        digits = tlv(0x18, b"20250101000000." + b"0" * 100_000 + b"Z")
         der = signed(tbs_certificate(subject=SUBJECT, validity=sequence(digits, digits)))
         self.assertEqual(self.quickly(der).not_after, 0)
 
     def test_nesting(self) -> None:
         """Nesting without end recurses nowhere."""
-        for der in (b"\x30\x80" * 500_000, b"\x30\x83\x0f\x00\x00" * 200_000):
+        for der in (b"\x30\x80" * 120_000, b"\x30\x83\x0f\x00\x00" * 50_000):
             self.assertTrue(self.quickly(der).error)
         nested = b""
         while len(nested) < 20_000:

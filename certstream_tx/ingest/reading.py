@@ -21,6 +21,8 @@ SLICE_SECONDS = 0.004
 UNIT = 8
 """Entries read between two looks at the time: below a millisecond of work, and a look costs
 next to nothing a piece."""
+UNIT_BYTES = 32 * 1024
+"""But no more than this of certificates: one of 200 KB full of names takes as long as a slice."""
 
 
 class EntryReader:
@@ -85,8 +87,7 @@ class EntryReader:
     ) -> Iterator[None]:
         publish, now = self._publish, self._now
         build = partial(self._build, late=True) if late else self._build
-        for first in range(0, len(entries), UNIT):
-            unit = entries[first : first + UNIT]
+        for unit in _in_units(entries):
             done = 0
             try:
                 for entry in unit:
@@ -138,3 +139,15 @@ class EntryReader:
         message = build(unread, source, self._now)
         self._publish(message)
         return message
+
+
+def _in_units(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    """The entries, in order, in pieces between which others have their turn."""
+    first = weight = 0
+    for end, entry in enumerate(entries, 1):
+        weight += len(entry.submitted)
+        if end - first == UNIT or weight >= UNIT_BYTES:
+            yield entries[first:end]
+            first, weight = end, 0
+    if first < len(entries):
+        yield entries[first:]

@@ -1,6 +1,7 @@
 """Reading in slices: order, fairness, time, and entries that raise."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -8,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.entry import Entry
-from certstream_tx.ingest.reading import SLICE_SECONDS, UNIT, EntryReader
+from certstream_tx.ingest.reading import SLICE_SECONDS, UNIT, UNIT_BYTES, EntryReader
 from certstream_tx.message import Source
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import build, events
@@ -44,13 +45,13 @@ class ReadingCase(SynchronousTestCase):
         self.published.append(message)
 
     def read(
-        self, name: str, first: int, count: int
+        self, name: str, first: int, count: int, size: int = 0
     ) -> "tuple[LogStats, list[int], Deferred[None]]":
         """Read entries of a log: its counters, the positions it was told, the end of it."""
         stats = LogStats(name, f"https://{name}.example", "rfc6962", None, None)
         source = Source(name, stats.url, None, None, "rfc6962")
         entries = [
-            Entry(index, 1000 * index, 0, b"", (), b"h" * 32)
+            Entry(index, 1000 * index, 0, bytes(size), (), b"h" * 32)
             for index in range(first, first + count)
         ]
         told: list[int] = []
@@ -99,6 +100,22 @@ class SliceTests(ReadingCase):
             slices.append(self.turn())
         self.assertLessEqual(max(slices), SLICE_SECONDS + UNIT * COST)
         self.assertGreater(min(slices[:-1]), SLICE_SECONDS / 2)
+
+    def test_large_certificates(self) -> None:
+        """Of large certificates fewer are read between two looks at the time."""
+
+        def slowly(entry: Entry) -> None:
+            self.timer += SLICE_SECONDS
+
+        self.poison = slowly
+        for size, most in ((UNIT_BYTES, 1), (UNIT_BYTES // 2, 2), (UNIT_BYTES // 100, UNIT)):
+            _, told, done = self.read("a", 0, 30, size)
+            counts = [0]
+            while not done.called:
+                self.turn()
+                counts.append(len(told))
+            self.assertEqual(told, list(range(30)))
+            self.assertEqual(max(b - a for a, b in pairwise(counts)), most)
 
     def test_fair(self) -> None:
         """Logs take turns: a small batch does not wait for a large one."""
