@@ -68,6 +68,7 @@ def stats_of(followed: Log) -> LogStats:
         operator=followed.operator,
         log_id=followed.log_id_base64,
         keyless=followed.key is None,
+        unsigned_list=followed.unsigned,
     )
 
 

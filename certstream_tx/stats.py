@@ -96,6 +96,8 @@ class LogStats:
     """heads whose signature was confirmed by the log's key"""
     keyless: bool = False
     """its key is not known: its heads are taken at their word"""
+    unsigned_list: bool = False
+    """only a list that nobody signed names it"""
 
     @property
     def status(self) -> LogStatus:

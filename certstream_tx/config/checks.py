@@ -27,7 +27,17 @@ def contradictions(config: Config) -> Iterator[str]:
             "ct_log.rfc6962_enabled: expected true, because ct_log.static_ct_enabled is false "
             "and neither custom_logs nor static_logs names a log, got false"
         )
+    yield from _doubled_lists(config)
     yield from _doubled_logs(config)
+
+
+def _doubled_lists(config: Config) -> Iterator[str]:
+    """Two lists of one URL would share what is kept of them on disk."""
+    urls = {config.ct_logs_url: "ct_logs_url"}
+    for i, each in enumerate(config.additional_log_lists):
+        where = f"additional_log_lists[{i}]"
+        if urls.setdefault(each.url, where) != where:
+            yield f"{where}.url: expected a list of its own, got that of {urls[each.url]}"
 
 
 def _doubled_logs(config: Config) -> Iterator[str]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from certstream_tx import __version__
-from certstream_tx.config.keys import MAX_PORT, Record, Support, section, setting
+from certstream_tx.config.keys import MAX_PORT, Record, section, setting
 from certstream_tx.config.kinds import Choice, Integer, ListOf, Nullable
+from certstream_tx.config.lists import AdditionalList, AdditionalListKind
 from certstream_tx.config.logs import LIST_CACHE_FOLDER, Beside, CtLog, CustomLog, StaticLog
 from certstream_tx.config.serving import (
     Api,
@@ -89,8 +90,16 @@ class Config:
         "the list of logs, in Chrome's format (v3); its signature is looked for beside it, as "
         "`.sig` in place of `.json`; null: no list, only the logs named here",
     )
-    additional_log_lists: tuple[str, ...] = setting(
-        ListOf(Url(), "URLs"), (), "further lists", support=Support.REFUSED
+    additional_log_lists: tuple[AdditionalList, ...] = setting(
+        ListOf(
+            AdditionalListKind(),
+            "lists, each a URL or `{url: URL, key: PEM file, signed: true or false}`",
+        ),
+        (),
+        "further lists in the same format, whose logs are followed too; of a log that several "
+        "name, the first one counts, and signed ones come first. Each is signed by `key` (null: "
+        "Chrome's); `signed: false` (assumed of Apple's): only TLS vouches for it, and its logs "
+        "are marked",
     )
     custom_logs: tuple[CustomLog, ...] = setting(
         ListOf(Record(CustomLog, "an RFC 6962 log"), "RFC 6962 logs"),

@@ -1,6 +1,8 @@
 """Where a log list comes from, what must have signed it, and whether it may replace another."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.resources import files
 from typing import Final, NamedTuple, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -10,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from certstream_tx.config import ConfigError
-from certstream_tx.ct.log_list import LogList, read_log_list, verify_log_list
+from certstream_tx.ct.log_list import LogList, LogListError, read_log_list, verify_log_list
 from certstream_tx.ingest.list_cache import SignedList
 from certstream_tx.ingest.log_selection import LIVE_STATES
 
@@ -54,6 +56,8 @@ class Offer(NamedTuple):
     @property
     def date(self) -> str:
         """The day on which it was made."""
+        if not self.log_list.timestamp:
+            return "an unknown day"
         return f"{datetime.fromtimestamp(self.log_list.timestamp, UTC):%Y-%m-%d}"
 
 
@@ -66,19 +70,19 @@ class ListKey:
         self.path = path
 
     @classmethod
-    def from_file(cls, path: str) -> Self:
-        """The key that ``ct_log.list_key`` names. Raises ConfigError."""
+    def from_file(cls, path: str, named_by: str = "ct_log.list_key") -> Self:
+        """The key that this key of the configuration names. Raises ConfigError."""
         try:
             with open(path, "rb") as file:
                 pem = file.read(MAX_KEY_BYTES)
         except OSError as error:
-            raise ConfigError((f"ct_log.list_key: {path}: {error.strerror or error}",)) from None
+            raise ConfigError((f"{named_by}: {path}: {error.strerror or error}",)) from None
         try:
             key = load_pem_public_key(pem)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, RSAPublicKey):
-            raise ConfigError((f"ct_log.list_key: expected a PEM file of an RSA key, got {path}",))
+            raise ConfigError((f"{named_by}: expected a PEM file of an RSA key, got {path}",))
         return cls(pem, path)
 
     def read(self, source: SignedList) -> Offer:
@@ -86,6 +90,21 @@ class ListKey:
         verify_log_list(source.data, source.signature, self._pem)
         # Somebody's own list may name logs inside their network.
         return Offer(source, read_log_list(source.data, allow_http=self.path is not None))
+
+
+class NoKey:
+    """In the place of a key, for a list that nobody signs: TLS alone vouches for what it says.
+
+    What stands for its signature is the hash of its bytes. It tells whether the list changed.
+    """
+
+    def read(self, source: SignedList) -> Offer:
+        """A list whose logs are marked. Raises LogListError."""
+        if source.signature != sha256(source.data).digest():
+            raise LogListError("the log list is not whole")
+        found = read_log_list(source.data)
+        marked = tuple(replace(log, unsigned=True) for log in found.logs)
+        return Offer(source, replace(found, logs=marked))
 
 
 class Objection(NamedTuple):

@@ -1,58 +1,41 @@
-"""The service that knows which logs there are: the freshest signed list, kept fresh."""
+"""The service that knows which logs there are: the lists, kept fresh, and what is chosen."""
 
 from collections.abc import Callable
 from random import Random
-from typing import Protocol
+from typing import Final
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
-from twisted.python.failure import Failure
 
 from certstream_tx.config import Config
-from certstream_tx.ct.log_list import MAX_LIST_BYTES, Log, LogList, LogListError
+from certstream_tx.ct.log_list import Log, LogList
 from certstream_tx.events import logger
-from certstream_tx.ingest.backoff import backoff_delay
-from certstream_tx.ingest.errors import FetchError
-from certstream_tx.ingest.list_cache import MAX_SIGNATURE_BYTES, ListCache, SignedList
-from certstream_tx.ingest.list_source import (
-    ListKey,
-    Offer,
-    Packaged,
-    objection,
-    packaged_list,
-    signature_url,
-)
-from certstream_tx.ingest.log_selection import followed, unmatched_names
+from certstream_tx.ingest.fresh_list import Around, Fetches, FreshList
+from certstream_tx.ingest.list_cache import SignedList
+from certstream_tx.ingest.list_source import ListKey, NoKey, Packaged, packaged_list
+from certstream_tx.ingest.log_selection import followed, united, unmatched_names
 
 log = logger("certstream_tx.ingest.log_lists")
 
-FIRST_REFRESH = 2.0
-"""Seconds after the start: the logs come first, their list is at hand already."""
-RETRY_INITIAL = 60.0
-RETRY_LONGEST = 3600.0
-"""Seconds between attempts while the list cannot be had."""
-JITTER = 0.1
-"""Share of the interval by which it varies, so that many servers do not ask at once."""
-MAX_AGE = 70 * 86_400.0
-"""Seconds. Chrome itself stops relying on a list that is older than ten weeks."""
-MAX_PROBLEMS_TOLD = 10
-
-
-class Fetches(Protocol):
-    """What is asked of the network."""
-
-    async def get(self, url: str, *, max_bytes: int) -> bytes:
-        """The body of a good answer; raises FetchError."""
-        ...
+NOT_CHROMES: Final = (
+    ". Unless ct_log.list_key names another key (PEM, RSA), a list must be signed by"
+    " Chrome's; logs of your own can also be named in custom_logs and static_logs"
+)
+"""For somebody whose list is not signed as it should be."""
+NOT_SIGNED: Final = (
+    ". Unless it has a key (PEM, RSA) of its own in additional_log_lists, or stands there with"
+    " signed: false, a list must be signed by Chrome's"
+)
 
 
 class LogLists(Service):
-    """Gives the freshest log list at once, and looks for a fresher one from time to time.
+    """Gives the logs of the freshest lists at once, and looks for fresher ones from time to time.
 
-    ``changed`` is called with every list that takes the place of the one before. ``in_thread`` runs
-    a function outside of the reactor's thread.
+    There is the list at ``ct_logs_url``, and there may be further ones: each is read, kept on disk
+    and refused on its own, so that none is worse off for another. ``changed`` is called with every
+    list that takes the place of the one before. ``in_thread`` runs a function outside of the
+    reactor's thread.
     """
 
     def __init__(
@@ -66,244 +49,116 @@ class LogLists(Service):
         *,
         packaged: Packaged | None = None,
     ) -> None:
-        """Raises ConfigError when the key of the list cannot be read."""
+        """Raises ConfigError when the key of a list cannot be read."""
         packaged = packaged or packaged_list()
         self.config = config
         """by which logs are chosen"""
-        self._url = config.ct_logs_url
-        self._fetcher = fetcher
-        self._clock = clock
-        self._in_thread = in_thread
         self._changed = changed
-        self._rng = rng
-        self._packaged = SignedList(packaged.data, packaged.signature, "this program")
-        own_key = config.ct_log.list_key
-        self._key = ListKey(packaged.key) if own_key is None else ListKey.from_file(own_key)
-        self._cache: ListCache | None = None
-        if self._url is not None and config.list_cache is not None:
-            self._cache = ListCache(config.list_cache, self._url)
-        self._current: Offer | None = None
-        self._told: set[str] = set()
-        self._running: Deferred[None] | None = None
+        around = Around(
+            fetcher,
+            clock,
+            in_thread,
+            rng,
+            float(config.ct_log.log_refresh_interval_secs),
+            config.list_cache,
+            self._list_changed,
+            lambda: len(self.followed()),
+        )
+        self._main = _main_list(config, packaged, around)
+        additional = [
+            FreshList(
+                each.url,
+                _key_of(each.key, packaged, f"additional_log_lists[{place}].key")
+                if each.signed
+                else NoKey(),
+                around,
+                way_out=NOT_SIGNED if each.signed and each.key is None else _named(each.key),
+            )
+            for place, each in enumerate(config.additional_log_lists)
+        ]
+        # A log that several name is the first one's: what is signed comes first.
+        additional.sort(key=lambda each: not each.signed)
+        self._lists = [*([] if self._main is None else [self._main]), *additional]
 
     @property
     def current(self) -> LogList | None:
-        """The list in force; None while there is none."""
-        return None if self._current is None else self._current.log_list
+        """The list of ``ct_logs_url`` in force; None while there is none."""
+        return None if self._main is None else self._main.current
 
     @property
     def age(self) -> float | None:
-        """Seconds since the list in force was made."""
-        if self.current is None:
-            return None
-        return max(0.0, self._clock.seconds() - self.current.timestamp)
+        """Seconds since it was made."""
+        return None if self._main is None else self._main.age
 
     def followed(self) -> list[Log]:
-        """The logs to follow now: of the list in force, and of the configuration."""
-        return followed(self.current.logs if self.current else (), self.config)
+        """The logs to follow now: of the lists in force, and of the configuration."""
+        return followed(self.listed(), self.config)
 
     def choose_by(self, config: Config) -> None:
-        """Choose by another configuration from now on; where the list is read stays the same."""
+        """Choose by another configuration from now on; where lists are read stays the same."""
         self.config = config
-        if self.current is not None:
-            self._tell_unmatched(self.current)
+        self._tell_unmatched()
 
     def load(self) -> LogList | None:
-        """The freshest list on disk that verifies; to be called once, before the start."""
-        if self._url is None:
+        """The freshest lists on disk that verify; to be called once, before the start."""
+        if not self._lists:
             log.info("No log list is used: only the logs of the configuration are followed")
-            return None
-        sources = (*self._cached(), self._packaged)
-        good = [offer for offer in map(self._read_from_disk, sources) if offer is not None]
-        if not good:
-            log.info("There is no log list yet: it is read from {url}", url=self._url)
-            return None
-        # Of two that are equally fresh the first counts: the cached one is of this URL.
-        self._take(max(good, key=lambda offer: offer.log_list.timestamp))
+        for each in self._lists:
+            each.load()
+        self._tell_unmatched()
         return self.current
 
     def startService(self) -> None:
         """Begin to look for fresher lists."""
         Service.startService(self)
-        if self._url is not None:
-            self._running = Deferred.fromCoroutine(self._keep_fresh())
+        for each in self._lists:
+            each.startService()
 
     def stopService(self) -> "Deferred[None] | None":
-        """Stop looking; a request under way is cancelled."""
+        """Stop looking; requests under way are cancelled."""
         Service.stopService(self)
-        running, self._running = self._running, None
-        if running is None:
+        stopping = [ended for each in self._lists if (ended := each.stopService()) is not None]
+        if not stopping:
             return None
-        running.addErrback(_ended)
-        running.cancel()
-        return running
+        return gatherResults(stopping).addCallback(lambda _: None)
 
     async def refresh(self) -> bool:
-        """Ask for the list once, now; False when it could not be had.
+        """Ask for every list once, now; False when that of ``ct_logs_url`` could not be had."""
+        results = [await each.refresh() for each in self._lists]
+        return self._main is None or results[0]
 
-        The signature comes first: when it did not change, neither did the list.
-        """
-        url = self._url
-        assert url is not None
-        try:
-            signature = await self._fetcher.get(signature_url(url), max_bytes=MAX_SIGNATURE_BYTES)
-            if self._current is not None and signature == self._current.source.signature:
-                self._well()
-                return True
-            data = await self._fetcher.get(url, max_bytes=MAX_LIST_BYTES)
-            offer = self._key.read(SignedList(data, signature, url))
-        except CancelledError:
-            raise
-        except FetchError as error:
-            self._warn(error.kind, "The log list {url} cannot be read: {reason}", error.reason)
-            return False
-        except LogListError as error:
-            self._refuse("unusable", f"{error}{self._way_out()}")
-            return False
-        if against := objection(offer, self._current, outdated=self._outdated()):
-            way_out = ""
-            if against.kind == "shrunk" and self._cache is not None:
-                way_out = f"; if that is meant, remove {self._cache.folder} and start again"
-            self._refuse(against.kind, against.reason + way_out)
-            return True
-        self._well()
-        self._take(offer)
-        await self._store(offer)
-        self._announce(offer.log_list)
-        return True
+    def listed(self) -> tuple[Log, ...]:
+        """All logs of the lists in force, chosen or not."""
+        return united(each.current.logs for each in self._lists if each.current is not None)
 
-    async def _keep_fresh(self) -> None:
-        interval = float(self.config.ct_log.log_refresh_interval_secs)
-        failures = 0
-        delay = FIRST_REFRESH if self._current is not None else 0.0
-        while True:
-            await deferLater(self._clock, delay * self._rng.uniform(1 - JITTER, 1 + JITTER))
-            try:
-                failures = 0 if await self.refresh() else failures + 1
-            except CancelledError:
-                raise
-            except Exception:
-                log.failure("An error of this program while the log list was refreshed")
-                failures += 1
-            self._tell_age()
-            if failures:
-                longest = min(RETRY_LONGEST, interval or RETRY_LONGEST)
-                delay = backoff_delay(failures, RETRY_INITIAL, longest, self._rng)
-            elif interval:
-                delay = interval
-            else:
-                return
+    def _list_changed(self, new: LogList) -> None:
+        self._tell_unmatched()
+        self._changed(new)
 
-    # Reading
-
-    def _cached(self) -> list[SignedList]:
-        if self._cache is None:
-            return []
-        try:
-            return self._cache.load()
-        except OSError as error:
-            log.warn(
-                "The log lists in {folder} cannot be read: {reason}",
-                folder=self._cache.folder,
-                reason=error.strerror or error,
-            )
-            return []
-
-    def _read_from_disk(self, source: SignedList) -> Offer | None:
-        try:
-            return self._key.read(source)
-        except LogListError as error:
-            log.debug("The log list of {origin}: {reason}", origin=source.origin, reason=error)
-            return None
-
-    # Using
-
-    def _take(self, offer: Offer) -> None:
-        # Its bytes are not needed any more: the signature tells whether another one differs.
-        self._current = offer._replace(source=offer.source._replace(data=b""))
-        new = offer.log_list
-        log.info(
-            "Log list {version} of {date}, {age} days old, from {origin}: {live} live logs,"
-            " {count} followed",
-            version=new.version,
-            date=offer.date,
-            age=round((self.age or 0.0) / 86_400),
-            origin=offer.source.origin,
-            live=offer.live,
-            count=len(self.followed()),
-        )
-        for problem in new.problems[:MAX_PROBLEMS_TOLD]:
-            log.warn("Left out of the log list: {problem}", problem=problem)
-        self._tell_unmatched(new)
-        self._told.discard("age")
-        self._tell_age()
-
-    def _announce(self, log_list: LogList) -> None:
-        try:
-            self._changed(log_list)
-        except Exception:
-            log.failure("The new log list could not be put to use")
-
-    async def _store(self, offer: Offer) -> None:
-        cache, source = self._cache, offer.source
-        if cache is None:
-            return
-
-        def write() -> None:
-            cache.store(source.data, source.signature, offer.log_list.timestamp)
-
-        try:
-            await self._in_thread(write)
-        except CancelledError:
-            raise
-        except OSError as error:
-            reason = f"{error.strerror or error} ({cache.folder})"
-            self._warn("cache", "The log list {url} could not be kept on disk: {reason}", reason)
-
-    # Telling
-
-    def _tell_unmatched(self, log_list: LogList) -> None:
-        for key, name in unmatched_names(log_list.logs, self.config):
-            log.warn("{key}: nothing in the log list is called {name}", key=key, name=name)
-
-    def _outdated(self) -> bool:
-        return self.age is not None and self.age > MAX_AGE
-
-    def _tell_age(self) -> None:
-        if self._outdated():
-            days = f"{round((self.age or 0.0) / 86_400)} days old"
-            self._warn(
-                "age",
-                "The log list in use is {reason}: logs that came since are missing. Is {url} "
-                "within reach?",
-                days,
-            )
-
-    def _refuse(self, kind: str, reason: str) -> None:
-        self._warn(kind, "The log list {url} is not used: {reason}", reason)
-
-    def _way_out(self) -> str:
-        """For somebody whose list is not signed as it should be."""
-        if self._key.path is not None:
-            return f" ({self._key.path})"
-        return (
-            ". Unless ct_log.list_key names another key (PEM, RSA), a list must be signed by"
-            " Chrome's; logs of your own can also be named in custom_logs and static_logs"
-        )
-
-    def _warn(self, why: str, text: str, reason: str) -> None:
-        """Tell it once; again only after all was well in between."""
-        if why not in self._told:
-            self._told.add(why)
-            log.warn(text, url=self._url, reason=reason)
-
-    def _well(self) -> None:
-        """The list could be read again."""
-        if self._told - {"age", "cache"}:
-            log.info("The log list {url} can be read and used again", url=self._url)
-        self._told &= {"age", "cache"}
+    def _tell_unmatched(self) -> None:
+        listed = self.listed()
+        if listed:
+            for key, name in unmatched_names(listed, self.config):
+                log.warn("{key}: nothing in the log list is called {name}", key=key, name=name)
 
 
-def _ended(failure: Failure) -> None:
-    """The end of a service that was stopped."""
-    failure.trap(CancelledError)
+def _main_list(config: Config, packaged: Packaged, around: Around) -> FreshList | None:
+    """The list at ``ct_logs_url``."""
+    if config.ct_logs_url is None:
+        return None
+    own_key = config.ct_log.list_key
+    return FreshList(
+        config.ct_logs_url,
+        _key_of(own_key, packaged, "ct_log.list_key"),
+        around,
+        packaged=SignedList(packaged.data, packaged.signature, "this program"),
+        way_out=NOT_CHROMES if own_key is None else _named(own_key),
+    )
+
+
+def _key_of(path: str | None, packaged: Packaged, named_by: str) -> ListKey:
+    return ListKey(packaged.key) if path is None else ListKey.from_file(path, named_by)
+
+
+def _named(path: str | None) -> str:
+    return "" if path is None else f" ({path})"

@@ -34,6 +34,19 @@ def followed(listed: Iterable[Log], config: Config) -> list[Log]:
     ]
 
 
+def united(lists: Iterable[Iterable[Log]]) -> tuple[Log, ...]:
+    """The logs of all lists; of those with one log id or one URL only that of the first list."""
+    found: list[Log] = []
+    keys: set[str] = set()
+    urls: set[str] = set()
+    for logs in lists:
+        new = [log for log in logs if log.state_key not in keys and bare_url(log.url) not in urls]
+        keys.update(log.state_key for log in new)
+        urls.update(bare_url(log.url) for log in new)
+        found += new
+    return tuple(found)
+
+
 def excluded(log: Log, config: Config) -> bool:
     """Whether the configuration wants nothing of a log, whatever its state in the list."""
     return not _Choice(config).wants(log)

@@ -55,6 +55,8 @@ class LogReport(msgspec.Struct, frozen=True):
     """entries in them"""
     late_entries: int
     """those of ``entries`` that came out of such a gap"""
+    unsigned_list: bool
+    """whether only a list that nobody signed names it"""
 
 
 class LogCounts(msgspec.Struct, frozen=True):
@@ -113,6 +115,7 @@ def report(log: LogStats, now: float) -> LogReport:
         gaps=log.gaps_open,
         gap_entries=log.gap_entries,
         late_entries=log.late_entries,
+        unsigned_list=log.unsigned_list,
     )
 
 

@@ -41,6 +41,13 @@ STATUS = (
         (*LOG, "verification"),
     ),
     MetricRow(
+        "certstream_ct_log_unsigned_list",
+        "gauge",
+        "Whether only a log list that nobody signed names the log: 1 if so, else 0.",
+        each_log(lambda g: int(g.unsigned_list)),
+        LOG,
+    ),
+    MetricRow(
         "certstream_log_health_checks_failed",
         "counter",
         "Looks at the heads of unhealthy logs that gave nothing.",

@@ -394,15 +394,61 @@ class ContradictionTests(LoadTestCase):
         )
 
 
+class LogListTests(LoadTestCase):
+    """Further lists, and who signs them."""
+
+    def lists(self, yaml: str) -> list[tuple[str, str | None, bool]]:
+        found = self.load(f"additional_log_lists: {yaml}").config.additional_log_lists
+        return [(each.url, each.key, each.signed) for each in found]
+
+    def test_forms(self) -> None:
+        """A URL, or a mapping; Apple's list is known to have no signature."""
+        apple = "https://valid.apple.com/ct/log_list/current_log_list.json"
+        self.assertEqual(
+            self.lists(
+                f"['http://a/l', '{apple}', {{url: 'http://b', key: b.pem}},"
+                " {url: 'https://c', signed: false}]"
+            ),
+            [
+                ("http://a/l", None, True),
+                (apple, None, False),
+                ("http://b", "b.pem", True),
+                ("https://c", None, False),
+            ],
+        )
+        self.assertEqual(self.lists(f"[{{url: '{apple}'}}]"), [(apple, None, False)])
+        self.assertEqual(self.lists(f"[{{url: '{apple}', key: k}}]"), [(apple, "k", True)])
+
+    def test_environment(self) -> None:
+        """Addresses alone."""
+        given = {"CERTSTREAM_ADDITIONAL_LOG_LISTS": "https://a,https://valid.apple.com/x"}
+        found = load({}, given, read_file=lambda path: None).config.additional_log_lists
+        self.assertEqual(
+            [(each.url, each.signed) for each in found],
+            [("https://a", True), ("https://valid.apple.com/x", False)],
+        )
+
+    def test_problems(self) -> None:
+        """Each names its place."""
+        for yaml, problem in (
+            ("[7]", "[0]: expected a URL, or {url: URL, key: PEM file, signed: true or"),
+            ("[{key: a}]", "[0].url: expected an http:// or"),
+            ("[{url: 'https://a', keys: b}]", "[0].keys: unknown key"),
+            ("[{url: 'https://a', signed: perhaps}]", "[0].signed: expected true or false"),
+            ("[{url: 'http://a', signed: false}]", "[0].url: expected https://, because nothing"),
+            ("[{url: 'https://a', key: k, signed: false}]", "[0].key: expected nothing"),
+            ("['https://a', 'https://a']", "[1].url: expected a list of its own, got that of"),
+        ):
+            (told,) = self.problems(f"additional_log_lists: {yaml}")
+            self.assertTrue(told.startswith("additional_log_lists" + problem), told)
+
+
 class SupportTests(LoadTestCase):
     """What this version cannot honour."""
 
     def test_refused(self) -> None:
         """Where ignoring would do harm."""
-        for yaml, keys in {
-            "dedup: {enabled: true}": ["dedup.enabled"],
-            "additional_log_lists: ['http://a']": ["additional_log_lists"],
-        }.items():
+        for yaml, keys in {}.items():
             self.assertEqual(
                 self.problems(yaml),
                 tuple(f"{key}: not supported by this version yet" for key in keys),

@@ -235,6 +235,7 @@ class LogsTests(ReportCase):
                         "gaps": 2,
                         "gap_entries": 30,
                         "late_entries": 4,
+                        "unsigned_list": False,
                     }
                 ],
             },

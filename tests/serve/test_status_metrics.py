@@ -52,6 +52,13 @@ class MetricsCase(HouseTestCase):
 class StatusTests(MetricsCase):
     """How the logs are."""
 
+    def test_unsigned_list(self) -> None:
+        """A log that TLS alone vouches for can be told from the others."""
+        self.tiles.unsigned_list = True
+        self.assertEqual(
+            self.samples("certstream_ct_log_unsigned_list"), {("Argon",): 0, ("Tiles",): 1}
+        )
+
     def test_status(self) -> None:
         """Every status of every log is there; the one it has is 1."""
         self.tiles.health = LogStatus.UNHEALTHY
