@@ -8,6 +8,7 @@ subscription has a `Sink`) and no logs (it takes a `Publishable`).
 from certstream_tx.hub.broadcast import Hub
 from certstream_tx.hub.channel import Channel, Slow
 from certstream_tx.hub.counts import Histogram, HubCounts
+from certstream_tx.hub.dedup import View, filters
 from certstream_tx.hub.newest import Newest
 from certstream_tx.hub.ring import Chunk, Ring
 from certstream_tx.hub.streams import Encodable, Publishable, Stream
@@ -28,4 +29,6 @@ __all__ = [
     "Slow",
     "Stream",
     "Subscription",
+    "View",
+    "filters",
 ]

@@ -1,4 +1,4 @@
-"""One stream on one wire: its ring of chunks and the subscriptions that read it."""
+"""One view of a stream on one wire: its ring of chunks and the subscriptions that read it."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -7,6 +7,7 @@ from enum import Enum
 from certstream_tx.events import logger
 from certstream_tx.framing import Wire, event_id
 from certstream_tx.hub import notices
+from certstream_tx.hub.dedup import View
 from certstream_tx.hub.ring import Chunk, Ring, split
 from certstream_tx.hub.streams import Stream
 from certstream_tx.hub.subscription import Reader, Sink, Subscription
@@ -27,16 +28,24 @@ class Slow(Enum):
 
 
 class Channel:
-    """The clients of one stream on one wire.
+    """The clients of one view of a stream on one wire.
 
+    :param view: of the stream
     :param epoch: names this run of the server in message ids
     :param on_empty: called when the last client has left
     """
 
     def __init__(
-        self, stream: Stream, wire: Wire, ring: Ring, epoch: str, on_empty: Callable[[], None]
+        self,
+        stream: Stream,
+        view: View,
+        wire: Wire,
+        ring: Ring,
+        epoch: str,
+        on_empty: Callable[[], None],
     ) -> None:
         self.stream = stream
+        self.view = view
         self.wire = wire
         self.ring = ring
         self.ready: dict[Subscription, Callable[[bytes], int]] = {}

@@ -32,6 +32,8 @@ class HubCounts:
 
     published: int = 0
     """messages given to the hub"""
+    duplicates: int = 0
+    """of them, those that were left out for some clients, who had the certificate already"""
     flush_seconds: Histogram = field(default_factory=lambda: Histogram(FLUSH_SECONDS))
     flush_messages: Histogram = field(default_factory=lambda: Histogram(FLUSH_MESSAGES))
     """messages of a flush, each counted once for every stream in use"""

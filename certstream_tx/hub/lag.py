@@ -7,10 +7,12 @@ never visited.
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from certstream_tx.config.serving import Lag
 from certstream_tx.hub.broadcast import Hub
 from certstream_tx.hub.channel import Channel, Slow
+from certstream_tx.hub.dedup import View
 from certstream_tx.hub.subscription import Reader, Subscription
 
 MIN_LOST = 1000
@@ -44,8 +46,8 @@ class LagWatch:
         self._bounds = bounds
         self._now = 0
         """seconds, as ticks"""
-        self._sequences = {s: deque([(0, hub.sequence(s))]) for s in hub.streams}
-        """second, sequence number of the stream's next message; within the window, oldest first"""
+        self._sequences = {v: deque([(0, hub.sequence(*v))]) for v in product(hub.streams, View)}
+        """second, sequence number of the view's next message; within the window, oldest first"""
         self._losses: dict[Channel, dict[Subscription, deque[tuple[int, int]]]] = {}
         """second, messages lost in it; likewise"""
         self._still: dict[Subscription, tuple[int, int]] = {}
@@ -55,8 +57,8 @@ class LagWatch:
         """One second has passed: gives who is too slow, and counts them."""
         self._now += 1
         begin = self._now - self._bounds.window
-        for stream, samples in self._sequences.items():
-            samples.append((self._now, self._hub.sequence(stream)))
+        for view, samples in self._sequences.items():
+            samples.append((self._now, self._hub.sequence(*view)))
             while samples[0][0] < begin:
                 samples.popleft()
         still, self._still = self._still, {}
@@ -87,8 +89,8 @@ class LagWatch:
         losses = self._losses.setdefault(channel, {})
         for subscription, count in fresh.items():
             losses.setdefault(subscription, deque()).append((self._now, count))
-        first = self._sequences[channel.stream][0][1]
-        after = self._hub.sequence(channel.stream)
+        first = self._sequences[channel.stream, channel.view][0][1]
+        after = self._hub.sequence(channel.stream, channel.view)
         for subscription, samples in list(losses.items()):
             while samples and samples[0][0] <= begin:
                 samples.popleft()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from certstream_tx.deflate import WINDOW_BYTES, Deflator, alone
 from certstream_tx.framing import Wire
 from certstream_tx.hub.channel import Channel
+from certstream_tx.hub.dedup import View
 from certstream_tx.hub.ring import Aside, Chunk, Ring
 from certstream_tx.hub.streams import Stream
 from certstream_tx.hub.subscription import Reader, Sink, Subscription
@@ -25,9 +26,15 @@ class DeflatedChannel(Channel):
     """The clients of one stream on one wire that compresses."""
 
     def __init__(
-        self, stream: Stream, wire: Wire, ring: Ring, epoch: str, on_empty: Callable[[], None]
+        self,
+        stream: Stream,
+        view: View,
+        wire: Wire,
+        ring: Ring,
+        epoch: str,
+        on_empty: Callable[[], None],
     ) -> None:
-        super().__init__(stream, wire, ring, epoch, on_empty)
+        super().__init__(stream, view, wire, ring, epoch, on_empty)
         assert wire.deflated is not None
         self._frame = wire.deflated
         self._begin()

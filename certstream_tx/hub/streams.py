@@ -3,6 +3,8 @@
 from enum import Enum
 from typing import Protocol
 
+from certstream_tx.certificate import Certificate
+
 
 class Stream(Enum):
     """The streams a client can choose from; the values name them in metrics and queries."""
@@ -30,6 +32,11 @@ class Encodable(Protocol):
 
 class Publishable(Encodable, Protocol):
     """A message as it is published."""
+
+    @property
+    def certificate(self) -> Certificate:
+        """What is known of the certificate, by which its sightings are recognized."""
+        ...
 
     @property
     def size(self) -> int:

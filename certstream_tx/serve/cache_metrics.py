@@ -33,6 +33,19 @@ CACHES = (
         _issuers(len),
     ),
     MetricRow(
+        "certstream_duplicates_filtered",
+        "counter",
+        "Messages that were not sent to clients who had had their certificate from another log;"
+        " not counted while there are none.",
+        one(lambda s: s.hub.counts.duplicates),
+    ),
+    MetricRow(
+        "certstream_dedup_cache_size",
+        "gauge",
+        "Certificates that are remembered, so as not to be sent again (`dedup`).",
+        one(lambda s: s.hub.remembered),
+    ),
+    MetricRow(
         "certstream_certificate_cache_entries",
         "gauge",
         "Newest certificates that are kept for those who ask for one.",

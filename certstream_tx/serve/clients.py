@@ -14,7 +14,7 @@ from twisted.internet.task import LoopingCall
 
 from certstream_tx.events import logger
 from certstream_tx.framing import CLOSE_GOING_AWAY, Wire
-from certstream_tx.hub import Hub, Stream
+from certstream_tx.hub import Hub, Stream, View
 from certstream_tx.serve.access.slots import Slot
 
 log = logger("certstream_tx.clients")
@@ -44,6 +44,11 @@ class Client(Protocol):
     @property
     def stream(self) -> Stream | None:
         """What it gets; None: it has not chosen yet."""
+        ...
+
+    @property
+    def view(self) -> View:
+        """How much of it."""
         ...
 
     def visit(self, heartbeat: bytes | None, ping: bool) -> None:
@@ -201,24 +206,24 @@ class Clients(Service):
         for client in list(self._wheel[self.now % len(self._wheel)]):
             client.visits += 1
             client.visit(
-                heartbeats.get((client.stream, client.wire)),
+                heartbeats.get((client.stream, client.view, client.wire)),
                 client.visits % self._visits_between_pings == 0,
             )
 
-    def _due_heartbeats(self) -> dict[tuple[Stream | None, Wire], bytes]:
-        """A frame for each stream and wire that had no data since the last tick.
+    def _due_heartbeats(self) -> dict[tuple[Stream | None, View, Wire], bytes]:
+        """A frame for each view and wire that had no data since the last tick.
 
         Older data would not do: by the next visit it would be more than a period old.
         """
         now = self._clock.seconds()
         document = b""
-        frames: dict[tuple[Stream | None, Wire], bytes] = {}
+        frames: dict[tuple[Stream | None, View, Wire], bytes] = {}
         for channel in self.hub.channels():
             frame = channel.wire.heartbeat
             quiet = now - channel.fed_at
             if frame is not None and quiet > TICK_SECONDS:
                 document = document or self.heartbeat()
-                frames[channel.stream, channel.wire] = frame(document)
+                frames[channel.stream, channel.view, channel.wire] = frame(document)
             elif channel and quiet >= len(self._wheel) * TICK_SECONDS:
                 channel.beat(now)
         return frames

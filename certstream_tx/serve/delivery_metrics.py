@@ -23,8 +23,15 @@ def _connections(stream: Stream) -> Callable[[Sources], Samples]:
 
 
 def _channels(value: Callable[[Channel], float]) -> Callable[[Sources], Samples]:
-    """A number of every stream on every wire."""
-    return lambda s: (((c.stream.value, c.wire.name), value(c)) for c in s.hub.channels())
+    """A number of every stream on every wire, all views together."""
+
+    def read(sources: Sources) -> Samples:
+        totals: defaultdict[tuple[str, ...], float] = defaultdict(int)
+        for channel in sources.hub.channels():
+            totals[channel.stream.value, channel.wire.name] += value(channel)
+        return iter(totals.items())
+
+    return read
 
 
 def _bytes_by_wire(sources: Sources) -> Samples:

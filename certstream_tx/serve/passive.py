@@ -6,7 +6,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from certstream_tx.framing import Wire
-from certstream_tx.hub import Stream
+from certstream_tx.hub import Stream, View
 from certstream_tx.serve.clients import Clients
 from certstream_tx.serve.writer import Writer
 
@@ -24,6 +24,7 @@ class PassiveClient:
 
     wire: Wire
     stream: Stream | None = None
+    view = View.EVERY
     clients: Clients
     writer: Writer
     visits = 0
@@ -32,11 +33,15 @@ class PassiveClient:
     _told = False
     _reading_paused = False
 
-    def subscribe(self, stream: Stream, *, notices: bool = False) -> None:
-        """Send ``stream`` from now on, with ``notices`` of what was lost."""
+    def subscribe(self, stream: Stream, *, notices: bool = False, dedup: str | None = None) -> None:
+        """Send ``stream`` from now on, with ``notices`` of what was lost; ``dedup``: the view that
+        was asked for, if one was."""
         self.stream = stream
         hub = self.clients.hub
-        self.writer.attach(hub.subscribe(stream, self.wire, self.writer, self, notices=notices))
+        self.view = hub.view(dedup)
+        self.writer.attach(
+            hub.subscribe(stream, self.wire, self.writer, self, notices=notices, view=self.view)
+        )
         self.writer.open()
 
     def ignore(self, data: bytes) -> None:

@@ -59,11 +59,11 @@ class EventStream(PassiveClient, Protocol):
         tcp_options.prepare(transport)
         super().makeConnection(self.writer)
 
-    def begin(self, head: bytes, stream: Stream, *, notices: bool) -> None:
+    def begin(self, head: bytes, stream: Stream, *, notices: bool, dedup: str) -> None:
         """Answer, and subscribe."""
         self.clients.add(self)
         self.writer.write(head + _BEGIN[self.wire])
-        self.subscribe(stream, notices=notices)
+        self.subscribe(stream, notices=notices, dedup=dedup)
 
     def dataReceived(self, data: bytes) -> None:
         """There is no second request to a connection whose answer has no end."""
@@ -107,7 +107,12 @@ class EventStreamNode(Node):
         self._clients.hold(client, request.slot)
         head = _head(request)
         take_over(request, client)
-        client.begin(head, stream, notices=b"1" in query.get(b"notices", ()))
+        client.begin(
+            head,
+            stream,
+            notices=b"1" in query.get(b"notices", ()),
+            dedup=query.get(b"dedup", [b""])[0].decode("latin-1"),
+        )
         return NOT_DONE_YET
 
 

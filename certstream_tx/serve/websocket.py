@@ -27,7 +27,7 @@ from certstream_tx.framing import (
     websocket_control,
     websocket_text,
 )
-from certstream_tx.hub import Stream
+from certstream_tx.hub import Stream, View
 from certstream_tx.serve.access.slots import Slot
 from certstream_tx.serve.access.tokens import SUBPROTOCOL
 from certstream_tx.serve.answers import error_document
@@ -79,6 +79,7 @@ class StreamProtocol(WebSocketServerProtocol):
     writer: Writer
     wire = WEBSOCKET
     stream: Stream
+    view = View.EVERY
     heard_at = 0
     """the clients' tick at which something was last received"""
     visits = 0
@@ -119,15 +120,19 @@ class StreamProtocol(WebSocketServerProtocol):
     def onOpen(self) -> None:
         """The handshake's answer is written: greet, and subscribe."""
         notices = "1" in self.http_request_params.get("notices", ())
+        (dedup, *_) = self.http_request_params.get("dedup", ("",))
         self._forget_handshake()
         clients = self.factory.clients
         self.stream = self.factory.stream
+        self.view = clients.hub.view(dedup)
         clients.add(self)
         self._greeted = True
         self.writer.send(_HEARTBEAT, websocket_text(clients.heartbeat()))
         self.writer.send(OPCODE_PING, websocket_control(OPCODE_PING))
         self.writer.attach(
-            clients.hub.subscribe(self.stream, self.wire, self.writer, self, notices=notices)
+            clients.hub.subscribe(
+                self.stream, self.wire, self.writer, self, notices=notices, view=self.view
+            )
         )
         self.writer.open()
 

@@ -3,12 +3,22 @@
 from collections.abc import Callable
 from hashlib import sha1, sha256
 
+from certstream_tx.certificate import Certificate, unread_certificate
+
 
 class Numbered:
     """A message whose documents are its number, the stream's letter, and padding."""
 
-    def __init__(self, number: int, padding: int = 0, *, names: bool = True) -> None:
+    def __init__(
+        self,
+        number: int,
+        padding: int = 0,
+        *,
+        names: bool = True,
+        certificate: Certificate | None = None,
+    ) -> None:
         self.number = number
+        self.certificate = certificate or unread_certificate(b"%d" % number, "a number")
         self.padding = b"." * padding
         self.names = names
         self.encoded: list[str] = []

@@ -1,7 +1,7 @@
 """The shared clock: heartbeats in time, pings, and who is dropped."""
 
 from certstream_tx.framing import OPCODE_CLOSE, OPCODE_PING, OPCODE_TEXT, WEBSOCKET
-from certstream_tx.hub import Stream
+from certstream_tx.hub import Stream, View
 from certstream_tx.serve.clients import Clients
 from tests.hub.messages import Numbered
 from tests.serve.test_websocket import HouseTestCase
@@ -130,6 +130,7 @@ class PingTests(HouseTestCase):
         class Counted:
             wire = WEBSOCKET
             stream = Stream.LITE
+            view = View.EVERY
             visits = 0
 
             def visit(self, heartbeat: bytes | None, ping: bool) -> None:
@@ -146,6 +147,7 @@ class PingTests(HouseTestCase):
         class Broken:
             wire = WEBSOCKET
             stream = Stream.LITE
+            view = View.EVERY
             visits = 0
 
             def visit(self, heartbeat: bytes | None, ping: bool) -> None:

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from certstream_tx.config.serving import Dedup
 from certstream_tx.framing import OPCODE_PING, OPCODE_TEXT
-from certstream_tx.hub import Hub, Newest, Stream
+from certstream_tx.hub import Hub, Newest, Stream, filters
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.clients import Clients
@@ -44,11 +45,17 @@ class House:
         ring_messages: int = 1000,
         policy: Policy | None = None,
         newest: Newest | None = None,
+        dedup: Dedup | None = None,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(1_700_000_000)
         self.hub = Hub(
-            self.clock, streams=streams, ring_messages=ring_messages, newest=newest, epoch="e"
+            self.clock,
+            streams=streams,
+            ring_messages=ring_messages,
+            newest=newest,
+            epoch="e",
+            filters=filters(dedup or Dedup(enabled=False)),
         )
         self.clients = Clients(
             self.clock,
