@@ -85,4 +85,6 @@ def poll_settings(config: Config, url: str) -> PollSettings:
         health_check_interval=ct_log.health_check_interval_secs,
         start_overlap_leaves=ct_log.start_overlap_leaves,
         on_inconsistency=ct_log.on_inconsistency,
+        max_catchup_lag_entries=ct_log.max_catchup_lag_entries,
+        max_catchup_lag_secs=ct_log.max_catchup_lag_secs,
     )

@@ -208,14 +208,13 @@ class CtLog:
     max_catchup_lag_entries: int = setting(
         Integer(10_000, 2**53, or_zero=True),
         0,
-        "entries behind its head from which a log is skipped ahead; 0: never",
-        support=Support.REFUSED,
+        "entries behind its head from which a log is skipped ahead to it; what is left out becomes"
+        " a gap, and is read late when there is time; 0: never",
     )
     max_catchup_lag_secs: int = setting(
         Integer(300, 366 * 86_400, or_zero=True),
         0,
-        "the same in seconds",
-        support=Support.REFUSED,
+        "the same in seconds between its newest head and the entry read last",
     )
     list_cache: str | Beside | None = setting(  # noqa: RUF009 (returns a field)
         Nullable(Path()),

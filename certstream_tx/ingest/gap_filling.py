@@ -31,10 +31,15 @@ FAILURES_A_ROUND: Final = 3
 """Pieces that may fail before the others have to wait for the next round."""
 
 
+PATIENCE: Final = 2.0
+"""Seconds between two pieces while the log is behind its head: then gaps have time."""
+
+
 class GapFilling:
     """One request at a time: those who read on come first.
 
-    ``read(entries)`` hands entries on, and has each noted in ``gaps``.
+    ``read(entries)`` hands entries on, and has each noted in ``gaps``; ``behind()`` tells whether
+    there is more to read on than was asked for yet.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class GapFilling:
         heads: HeadWatch,
         gaps: Gaps,
         read: Callable[[list[Entry]], Awaitable[None]],
+        behind: Callable[[], bool],
         outcomes: Outcomes,
         budget: Budget,
         clock: IReactorTime,
@@ -53,6 +59,7 @@ class GapFilling:
         self._heads = heads
         self._gaps = gaps
         self._read = read
+        self._behind = behind
         self._outcomes = outcomes
         self._budget = budget
         self._clock = clock
@@ -139,6 +146,8 @@ class GapFilling:
 
     async def _piece(self, piece: Range, head: SignedHead) -> int:
         """Fetch a piece and hand it on; how many entries came."""
+        if self._behind():
+            await deferLater(self._clock, PATIENCE)
         wanted = piece.end - piece.start
         self._budget.take(wanted, must=True)
         try:

@@ -110,9 +110,10 @@ class Gaps:
         else:
             self._gaps.append(gap)
         log.warn(
-            "{log}: entries {start} to {last} cannot be read ({reason}); reading goes on after"
-            " them, and they are tried on",
+            "{log}: entries {start} to {last} {how} ({reason}); reading goes on after them, and"
+            " they are tried on",
             log=self._stats.name,
+            how="cannot be read" if gap.tries else "are left out for now",
             start=gap.start,
             last=gap.end - 1,
             reason=gap.reason,

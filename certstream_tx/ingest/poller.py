@@ -15,16 +15,16 @@ from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
 from certstream_tx.ingest.budget import Budget
+from certstream_tx.ingest.catch_up import CatchUp
 from certstream_tx.ingest.entry_taker import EntryTaker
 from certstream_tx.ingest.gap_filling import AGAIN, GapFilling
-from certstream_tx.ingest.gaps import Gap
 from certstream_tx.ingest.head_watch import HeadWatch
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.outcomes import Outcomes
 from certstream_tx.ingest.pipeline import Pipeline
 from certstream_tx.ingest.positions import Positions
 from certstream_tx.ingest.ranges import Unreadable
-from certstream_tx.ingest.saved_log import MAX_HEADS, SavedGap, SavedPosition, SavedRange
+from certstream_tx.ingest.saved_log import SavedPosition
 from certstream_tx.ingest.settings import PollSettings
 from certstream_tx.ingest.trust import Trust
 from certstream_tx.message import Source
@@ -60,6 +60,7 @@ class LogPoller(Service):
         self._clock = clock
         self._stats = stats
         self._overlap = settings.start_overlap_leaves
+        self._catch_up = CatchUp(settings)
         self._budget = budget
         self._source = Source(log.name, log.url, log.operator, log.log_id_base64, log.kind)
         self._outcomes = Outcomes(stats, settings, rng, clock)
@@ -72,7 +73,7 @@ class LogPoller(Service):
             settings.poll_interval,
             rng,
             seen=self._head_seen,
-            behind=lambda: self._pipeline is not None and self._pipeline.behind,
+            behind=self._is_behind,
         )
         self._trust = Trust(
             log,
@@ -90,6 +91,7 @@ class LogPoller(Service):
             self._heads,
             self._trust.gaps,
             self._read_late,
+            self._is_behind,
             self._outcomes,
             budget,
             clock,
@@ -114,21 +116,7 @@ class LogPoller(Service):
 
     def snapshot(self) -> SavedPosition | None:
         """The position now, for the state file; None before it is known."""
-        if self._position is None:
-            return None
-        verification = self._trust.verification
-        read = SavedRange.of(verification.range)
-        return SavedPosition(
-            self._log.name,
-            self._log.url,
-            self._position,
-            None if read.start else read.nodes,
-            self._stats.verified_size,
-            read if read.start < read.size and read.start else None,
-            verification.head,
-            tuple(verification.ahead[:MAX_HEADS]),
-            tuple(SavedGap.of(gap) for gap in self._trust.gaps),
-        )
+        return None if self._position is None else self._trust.saved(self._position)
 
     def startService(self) -> None:
         """Begin to follow the log."""
@@ -193,6 +181,10 @@ class LogPoller(Service):
             ended += 1
             await deferLater(self._clock, self._outcomes.backoff(ended))
 
+    def _is_behind(self) -> bool:
+        """Whether there is more to read than was asked for yet."""
+        return self._pipeline is not None and self._pipeline.behind
+
     def _head_seen(self, head: SignedHead) -> None:
         self._trust.seen(head)
         newest = self._heads.newest
@@ -202,21 +194,41 @@ class LogPoller(Service):
     async def _read_on(self) -> None:
         """Read entries in order, as they can be had."""
         head = await self._heads.reaching(0)
-        position = self._begin(head) if self._position is None else self._position
-        pipeline = self._pipeline = Pipeline(
-            self._client, self._budget, self._clock, self._outcomes, position
-        )
-        try:
-            pipeline.follow(head, self._heads.limit(head))
-            while True:
-                read = await pipeline.next()
-                if isinstance(read, Unreadable):
-                    self._skip(read)
-                else:
-                    await self._read(read)
-        finally:
-            self._pipeline = None
-            pipeline.close()
+        if self._position is None:
+            self._position = self._begin(head)
+        while True:
+            self._skip_ahead(self._position)
+            pipeline = self._pipeline = Pipeline(
+                self._client, self._budget, self._clock, self._outcomes, self._position
+            )
+            try:
+                pipeline.follow(head, self._heads.limit(head))
+                while not self._too_far_behind(self._position):
+                    read = await pipeline.next()
+                    if isinstance(read, Unreadable):
+                        self._skip(read, AGAIN[0])
+                    else:
+                        await self._read(read)
+            finally:
+                self._pipeline = None
+                pipeline.close()
+
+    def _too_far_behind(self, position: int) -> tuple[int, str] | None:
+        """Where to skip ahead to, and why, if that is wanted."""
+        head = self._heads.newest
+        if head is None:
+            return None
+        at, last = self._stats.head_timestamp, self._stats.last_entry_timestamp
+        return self._catch_up.skip(position, self._heads.limit(head), at, last)
+
+    def _skip_ahead(self, position: int) -> None:
+        """Leave out what would keep the log behind, for later."""
+        ahead = self._too_far_behind(position)
+        if ahead is not None:
+            end, reason = ahead
+            self._skip(Unreadable(position, end, reason, 0, self._clock.seconds()), 0.0)
+            # What was read so far says nothing about where it goes on.
+            self._stats.last_entry_timestamp = None
 
     def _begin(self, head: SignedHead) -> int:
         """Decide where to read on: at the saved position, whatever the head says, if there is one.
@@ -226,20 +238,12 @@ class LogPoller(Service):
         followed = self._log
         limit = self._heads.limit(head)
         saved = self._positions.position_of(followed.state_key, followed.url)
-        verification = self._trust.verification
         position = max(0, limit - self._overlap) if saved is None else saved.position
-        if saved is None:
-            verification.begin(position)
-        else:
-            self._stats.verified_size = saved.verified_size
-            self._trust.gaps.load([gap.gap() for gap in saved.gaps])
-            for head in saved.heads:
-                verification.expect(head)
-            verification.resume(saved.range(), saved.verified_head)
+        self._trust.begin(position, saved)
         if followed.final_size is not None and followed.final_root is not None:
             final = SignedHead(followed.final_size, 0, followed.final_root, b"")
-            verification.expect(final)
-        self._position = self._stats.position = self._stats.started_at = position
+            self._trust.verification.expect(final)
+        self._stats.position = self._stats.started_at = position
         log.info(
             "{log}: {begins} at entry {position} of {size}",
             log=followed.name,
@@ -266,23 +270,16 @@ class LogPoller(Service):
         self._position = self._stats.position = position
         self._trust.verification.add([entry.leaf_hash for entry in entries])
 
-    def _skip(self, unreadable: Unreadable) -> None:
-        """Go on after entries that could not be read: the position moves past them together with
-        the gap that names them."""
-        start, end, reason, tries, since = unreadable
-        base = self._trust.verification.base
-        before = self._trust.verification.skip(start, end)
-        due = self._clock.seconds() + AGAIN[0]
-        self._trust.gaps.add(Gap(start, end, since, reason, tries, before, base=base, due=due))
-        self._position = self._stats.position = end
+    def _skip(self, missing: Unreadable, again: float) -> None:
+        """Go on after missing entries: the position moves past them together with the gap that
+        names them, which is tried again so many seconds later."""
+        self._trust.skip(missing, self._clock.seconds() + again)
+        self._position = self._stats.position = missing.end
 
     async def _read_late(self, entries: list[Entry]) -> None:
         """Read entries out of a gap."""
-        await self._reading.read(entries, self._source, self._stats, self._accepted_late, late=True)
-
-    def _accepted_late(self, entries: Sequence[Entry]) -> None:
-        self._trust.gaps.filled(entries[0].index, [entry.leaf_hash for entry in entries])
-        self._trust.verification.complete()
+        late = self._trust.came_late
+        await self._reading.read(entries, self._source, self._stats, late, late=True)
 
     async def _hand_on_again(self, entries: list[Entry]) -> None:
         """Read entries that came otherwise before."""

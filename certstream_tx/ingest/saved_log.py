@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from certstream_tx.ct.merkle import MAX_SIZE, CompactRange
+from certstream_tx.ct.merkle import HASH_SIZE, MAX_SIZE, CompactRange
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest.gaps import MAX_GAPS, Gap
 
@@ -237,9 +237,10 @@ def _base64(values: Iterable[bytes]) -> list[str]:
 def _hashes(values: Any) -> tuple[bytes, ...]:
     try:
         hashes = tuple(b64decode(value, validate=True) for value in values)
-        CompactRange((1 << len(hashes)) - 1, hashes)
     except (TypeError, Base64Error, ValueError):
-        raise StateError("nodes that are no hashes") from None
+        hashes = (b"",)
+    if any(len(value) != HASH_SIZE for value in hashes):
+        raise StateError("nodes that are no hashes")
     return hashes
 
 

@@ -21,5 +21,8 @@ class PollSettings:
     """the longest time between two looks at the head of a log that is unhealthy"""
     on_inconsistency: str = "continue"
     """whether a log that contradicts itself is read on: ``continue`` or ``stop``"""
+    max_catchup_lag_entries: int = 0
+    max_catchup_lag_secs: int = 0
+    """how far behind its head a log may be before it is skipped ahead; 0: as far as it gets"""
     start_overlap_leaves: int = 256
     """how far before the head a log begins that was never read before"""

@@ -1,6 +1,6 @@
 """All that is known, doubted and proven about one log, and what comes of it."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -19,7 +19,9 @@ from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.older_heads import OlderHeads
 from certstream_tx.ingest.outcomes import Outcomes
 from certstream_tx.ingest.proving import Proving
+from certstream_tx.ingest.ranges import Unreadable
 from certstream_tx.ingest.rollback import Rollback
+from certstream_tx.ingest.saved_log import MAX_HEADS, SavedGap, SavedPosition, SavedRange
 from certstream_tx.ingest.verification import Verification
 from certstream_tx.stats import LogStats
 
@@ -85,6 +87,45 @@ class Trust:
     def loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What is to run as long as the log is followed."""
         return [self._proving.run, self._inquiry.run, self._older.run]
+
+    def begin(self, position: int, saved: SavedPosition | None) -> None:
+        """Begin at a position, with what was known there when it was saved."""
+        verification = self.verification
+        if saved is None:
+            verification.begin(position)
+            return
+        self._stats.verified_size = saved.verified_size
+        self.gaps.load([gap.gap() for gap in saved.gaps])
+        for head in saved.heads:
+            verification.expect(head)
+        verification.resume(saved.range(), saved.verified_head)
+
+    def saved(self, position: int) -> SavedPosition:
+        """What is known at a position, up to which all was read or is missing."""
+        read = SavedRange.of(self.verification.range)
+        return SavedPosition(
+            self._about.name,
+            self._about.url,
+            position,
+            None if read.start else read.nodes,
+            self._stats.verified_size,
+            read if 0 < read.start < read.size else None,
+            self.verification.head,
+            tuple(self.verification.ahead[:MAX_HEADS]),
+            tuple(SavedGap.of(gap) for gap in self.gaps),
+        )
+
+    def skip(self, missing: Unreadable, due: float) -> None:
+        """Entries are missing, and are to be tried again when they are due."""
+        start, end, reason, tries, since = missing
+        base = self.verification.base
+        before = self.verification.skip(start, end)
+        self.gaps.add(Gap(start, end, since, reason, tries, before, base=base, due=due))
+
+    def came_late(self, entries: Sequence[Entry]) -> None:
+        """Entries that were missing were handed on."""
+        self.gaps.filled(entries[0].index, [entry.leaf_hash for entry in entries])
+        self.verification.complete()
 
     def seen(self, head: SignedHead) -> None:
         """A head came, whichever."""

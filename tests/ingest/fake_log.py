@@ -35,10 +35,16 @@ def hash_of(index: int) -> bytes:
 @cache
 def range_of(size: int) -> CompactRange:
     """The compact range of the first entries."""
-    before = max(0, (size - 1) // 64 * 64)  # each from one not much smaller
-    tree = range_of(before).copy() if before else CompactRange()
-    tree.extend(map(hash_of, range(before, size)))
+    while len(_EVERY_64) <= size // 64:
+        grown = _EVERY_64[-1].copy()
+        grown.extend(map(hash_of, range(grown.size, grown.size + 64)))
+        _EVERY_64.append(grown)
+    tree = _EVERY_64[size // 64].copy()
+    tree.extend(map(hash_of, range(tree.size, size)))
     return tree
+
+
+_EVERY_64 = [CompactRange()]
 
 
 def head_of(size: int, timestamp: int = 0, root: bytes | None = None) -> SignedHead:
