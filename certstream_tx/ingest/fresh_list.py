@@ -232,11 +232,13 @@ class FreshList(Service):
         self._current = offer._replace(source=offer.source._replace(data=b""))
         new = offer.log_list
         age = self.age
+        aged = "" if age is None else " {age} days old,"
         log.info(
-            "Log list {version} of {date}, {age}from {origin}: {live} live logs, {count} followed",
+            "Log list {version} of {date}," + aged + " from {origin}: {live} live logs,"
+            " {count} followed",
             version=new.version or "without version",
             date=offer.date,
-            age="" if age is None else f"{round(age / 86_400)} days old, ",
+            age=None if age is None else round(age / 86_400),
             origin=offer.source.origin,
             live=offer.live,
             count=self._followed(),
