@@ -10,6 +10,7 @@ COMMANDS = {
     "import-config": "turn a configuration of certstream-server-rust or -go into ours",
     "import-state": "take over a state file of certstream-server-rust or -go",
     "check-config": "check the configuration, and print what is in force",
+    "backfill": "write a range of one log as lines of JSON, verified",
     "health": "ask the server on this machine whether it is well",
     "version": "print the version",
 }

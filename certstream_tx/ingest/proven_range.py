@@ -15,12 +15,20 @@ from twisted.internet.task import deferLater
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest.backoff import backoff_delay
-from certstream_tx.ingest.errors import FetchError, Lagging, MerkleMismatch, Throttled
+from certstream_tx.ingest.errors import (
+    BadSignature,
+    FetchError,
+    Lagging,
+    MerkleMismatch,
+    Throttled,
+)
 from certstream_tx.ingest.log_client import LogClient
 from certstream_tx.ingest.outcomes import THROTTLED_WAIT
 
-TRIES: Final = 8
-"""Failures in a row, about half a minute of them, before one request is given up."""
+TRIES: Final = 6
+"""Failures in a row, some ten seconds of them, before one request is given up."""
+SIGNATURE_TRIES: Final = 2
+"""The same of heads that the key does not confirm: one may be damaged on its way."""
 THROTTLED_TRIES: Final = 100
 """Answers in a row that asked for a slower pace, each waited for as long as the log said."""
 DELAYS: Final = (0.5, 10.0)
@@ -91,7 +99,7 @@ class ProvenRange:
                 delay = THROTTLED_WAIT
             except FetchError as error:
                 failures += 1
-                if failures >= TRIES:
+                if failures >= (SIGNATURE_TRIES if isinstance(error, BadSignature) else TRIES):
                     raise
                 delay = backoff_delay(failures, *DELAYS, self._rng)
                 if isinstance(error, Lagging):

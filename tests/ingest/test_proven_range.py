@@ -8,7 +8,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.signatures import SignedHead
-from certstream_tx.ingest.errors import MerkleMismatch, Refused, Throttled, Unavailable
+from certstream_tx.ingest.errors import (
+    BadSignature,
+    MerkleMismatch,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 from certstream_tx.ingest.proven_range import THROTTLED_TRIES, TRIES, BeyondHead, ProvenRange
 from tests.ingest.fake_log import FakeLog
 from tests.ingest.fronted_log import FrontedLog
@@ -75,6 +81,13 @@ class ProvenRangeTests(SynchronousTestCase):
         self.fake.entry_faults = lambda start, end: Throttled("HTTP 429")
         self.failureResultOf(self.read(100, 300), Throttled)
         self.assertEqual(len(self.fake.asked), THROTTLED_TRIES)
+
+    def test_another_key(self) -> None:
+        """One bad signature is an accident, a second is not."""
+        self.fake.head_faults = [BadSignature("by another key")]
+        self.successResultOf(self.read(100, 102))
+        self.fake.head_faults = [BadSignature("by another key")] * 2
+        self.failureResultOf(self.read(100, 102), BadSignature)
 
     def test_no_proof(self) -> None:
         """What the log does not prove is not even begun."""
