@@ -37,9 +37,9 @@ MAX_WRONG: Final = 8
 class Inquiry:
     """Takes the doubts about one log one by one.
 
-    ``hand_on(entries)`` publishes entries that had come otherwise before; ``settled(tree)`` is told
-    the tree that is right after all; ``forked(base_size, head, proven)`` of a head whose tree does
-    not extend the one that was verified; ``caught(doubt)`` that there is no way out.
+    ``hand_on(entries)`` publishes entries that had come otherwise before; ``settled(doubt, tree)``
+    is told the tree that is right after all; ``forked(head, proven)`` of a head whose tree does not
+    extend the one that was verified; ``caught(doubt)`` that there is no way out.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Inquiry:
         evidence: Evidence,
         *,
         hand_on: Callable[[list[Entry]], Awaitable[None]],
-        settled: Callable[[CompactRange], None],
+        settled: Callable[[Doubt, CompactRange], None],
         forked: Callable[[SignedHead, CompactRange], None],
         caught: Callable[[Doubt], None],
     ) -> None:
@@ -127,7 +127,7 @@ class Inquiry:
         self._stats.corrected_entries += len(changed)
         if changed:
             await self._hand_on(changed)
-        self._settled(tree)
+        self._settled(doubt, tree)
 
     async def _uphold(self, doubt: Doubt, reading: Reading) -> None:
         """It stays: the log contradicts itself, or does not give what it signed."""

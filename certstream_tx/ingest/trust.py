@@ -160,7 +160,9 @@ class Trust:
     def _gap_differs(self, gap: Gap) -> None:
         self.doubts(Doubt(gap.base, gap.end, gap.before, None, gap.after))
 
-    def _settled(self, tree: CompactRange) -> None:
+    def _settled(self, doubt: Doubt, tree: CompactRange) -> None:
+        if doubt.head is not None:
+            self.verification.confirm(doubt.head)
         self.gaps.proven(tree)
         self.verification.precede(tree)
         self.verification.complete()

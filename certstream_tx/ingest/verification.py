@@ -144,6 +144,11 @@ class Verification:
         self._compare()
         return True
 
+    def confirm(self, head: SignedHead) -> None:
+        """Entries that were read again led to this head after all."""
+        self._differing.pop(head.size, None)
+        _remember(self._verified, head)
+
     def expect(self, head: SignedHead) -> None:
         """Compare with this head: when it is reached, or at once if it was."""
         known = self._verified.get(head.size) or self._differing.get(head.size)

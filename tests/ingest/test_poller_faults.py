@@ -58,10 +58,13 @@ class _CutResource(Resource):
 
 
 class CuttingFront(Front):
-    """A front that can also cut connections."""
+    """A front that can also cut connections; ``fresh``: no cache was to answer the last one."""
+
+    fresh = False
 
     def getChildWithDefault(self, path: bytes, request: Request) -> Resource:
         uri = request.uri.decode("ascii").removeprefix("/2026/")
+        self.fresh = request.requestHeaders.hasHeader("cache-control")
         fault: Any = self.rule(uri)
         if isinstance(fault, Cut):
             self.asked.append(uri)
