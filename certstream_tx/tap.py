@@ -11,7 +11,7 @@ from certstream_tx.cycle_collection import CycleCollection
 from certstream_tx.demo.service import DemoLogs
 from certstream_tx.demonstration import Demonstration, OfflineFallback
 from certstream_tx.events import logger, set_level
-from certstream_tx.hub import Hub, Newest, Stream
+from certstream_tx.hub import Hub, Newest, Stream, filters
 from certstream_tx.hub.broadcast import RING_SECONDS
 from certstream_tx.hub.lag import LagBounds
 from certstream_tx.ingest.budget import Budget
@@ -94,6 +94,7 @@ class _Composition:
             ring_messages=config.buffer_size,
             ring_seconds=RING_SECONDS,
             newest=_newest(config),
+            filters=filters(config.dedup),
         )
         slow_readers = SlowReaders(reactor, self.hub, LagBounds.of(config.lag))
         self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)

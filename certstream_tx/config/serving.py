@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from certstream_tx.config.keys import MAX_PORT, MAX_SECONDS, Support, setting
+from certstream_tx.config.keys import MAX_PORT, MAX_SECONDS, setting
 from certstream_tx.config.kinds import Integer, ListOf, Nullable, Number, Switch
 from certstream_tx.config.texts import HeaderName, Path
 from certstream_tx.config.tokens import Token, TokenKind
@@ -74,11 +74,18 @@ class Lag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dedup:
-    """The same certificate from several logs, sent once."""
+    """The same certificate from several logs, sent once, or each time to who asks for that."""
 
-    enabled: bool = setting(Switch(), False, "leave repetitions out", support=Support.REFUSED)
-    capacity: int = setting(Integer(1, 50_000_000), 1_000_000, "certificates remembered")
-    ttl_secs: int = setting(Integer(1, MAX_SECONDS), 900, "for how long")
+    enabled: bool = setting(Switch(), True, "leave repetitions out")
+    capacity: int = setting(
+        Integer(1, 50_000_000),
+        1_000_000,
+        "most certificates that are remembered, up to 45 bytes each, and as many pairs while a "
+        "client asks for `?dedup=pair`",
+    )
+    ttl_secs: int = setting(
+        Integer(1, MAX_SECONDS), 900, "for how many seconds, from the first time on"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

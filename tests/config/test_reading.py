@@ -446,14 +446,6 @@ class LogListTests(LoadTestCase):
 class SupportTests(LoadTestCase):
     """What this version cannot honour."""
 
-    def test_refused(self) -> None:
-        """Where ignoring would do harm."""
-        for yaml, keys in {}.items():
-            self.assertEqual(
-                self.problems(yaml),
-                tuple(f"{key}: not supported by this version yet" for key in keys),
-            )
-
     def test_ignored(self) -> None:
         """Where it does none, a warning."""
         loaded = self.load("static_logs: [{name: a, url: 'http://a', batch_size: 5}]")
