@@ -1,10 +1,25 @@
 """How much all logs together may have fetched, or be fetching, that was not read yet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from certstream_tx.ct.entry import Entry
 
 ENTRIES_AHEAD = 8192
-"""Entries of all logs. With its chain an entry takes about 5 KB: 40 MB at most, and half a second
-of reading, more of which would only be held longer."""
+"""Entries of all logs: 40 MB at most, and half a second of reading, more of which would only be
+held longer."""
+ENTRY_BYTES = 5120
+"""What an entry takes with its chain. One that takes more counts as so many: entries may be
+megabytes long, and a log's word on how many it gives is no bound on memory."""
+
+
+def weight(entries: Sequence[Entry]) -> int:
+    """What entries that came take of the budget: at least their number."""
+    size = 0
+    for entry in entries:
+        size += len(entry.submitted)
+        for issuer in entry.chain:
+            size += len(issuer)
+    return max(len(entries), size // ENTRY_BYTES)
 
 
 class Budget:

@@ -1,5 +1,6 @@
 """Entries of one log fetched ahead, several requests at a time, and given out in index order."""
 
+import math
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -8,7 +9,7 @@ from twisted.python.failure import Failure
 
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.signatures import SignedHead
-from certstream_tx.ingest.budget import Budget
+from certstream_tx.ingest.budget import ENTRIES_AHEAD, Budget, weight
 from certstream_tx.ingest.errors import Throttled
 from certstream_tx.ingest.health import Activity
 from certstream_tx.ingest.log_client import LogClient
@@ -23,6 +24,8 @@ ASK_AGAIN = 1.0
 """Seconds. A client that finds nothing worth asking for (a partial tile) is asked again so soon."""
 ONE_PROBE_AFTER = 2
 """Failures in a row after which a log is asked one thing at a time, not ``depth`` at once."""
+MOST_EXPECTED = ENTRIES_AHEAD // 2
+"""The most that is kept free for one request: no answer is larger than 32 MiB."""
 
 
 class Pipeline:
@@ -53,7 +56,9 @@ class Pipeline:
         self._neighbours = Neighbours(client)
         self._neighbour: Range | None = None  # while it is in flight
         self._flights: set[Deferred[Any]] = set()
-        self._given_out = 0  # entries that are being read now
+        self._weights: dict[int, int] = {}  # of what is ready, by its first index
+        self._entry_weight = 1.0  # what an entry of this log took lately
+        self._given_out = 0  # the weight of what is being read now
         self._failures_in_a_row = 0
         self._pause_until = 0.0
         self._arrival = Wakeup(clock)
@@ -85,11 +90,11 @@ class Pipeline:
         self._fill()
         while (item := self._ready.pop(self._position, None)) is None:
             await self._arrival.wait()
+        self._given_out = self._weights.pop(self._position, 0)
         if isinstance(item, Unreadable):
             self._position = item.end
         else:
             self._position += len(item)
-            self._given_out = len(item)
         self._fill()
         return item
 
@@ -103,9 +108,9 @@ class Pipeline:
             self._timer.cancel()
         for flight in list(self._flights):
             flight.cancel()
-        ready = sum(len(item) for item in self._ready.values() if isinstance(item, list))
         self._ready.clear()
-        self._budget.give(self._given_out + ready)
+        self._budget.give(self._given_out + sum(self._weights.values()))
+        self._weights.clear()
 
     def _fill(self) -> None:
         """Ask for as much as may be asked for now, and see to it that this is called again."""
@@ -136,7 +141,8 @@ class Pipeline:
         wanted = self._next_missing(now) or self._next_new()
         if wanted is None:
             return self._wait_for_work(now)
-        if not self._budget.take(wanted.end - wanted.start, must=wanted.start == self._position):
+        wanted.cost = self._expected(wanted)
+        if not self._budget.take(wanted.cost, must=wanted.start == self._position):
             self._put_back(wanted)
             self._budget.notify(self._fill)
             return False
@@ -151,12 +157,32 @@ class Pipeline:
         else:
             wanted = self._neighbours.further(self._frontier, self._limit)
         if wanted is not None:
-            self._budget.take(wanted.end - wanted.start, must=True)
+            wanted.cost = self._expected(wanted)
+            self._budget.take(wanted.cost, must=True)
             self._neighbour = wanted
             self._send(wanted, head)
 
+    @property
+    def _crowded(self) -> bool:
+        """Whether enough waits to be read, and nothing that is missing keeps it waiting."""
+        first = self._missing.first
+        waiting = len(self._ready) + len(self._flights)
+        return waiting >= self._client.depth + BATCHES_BEHIND and (
+            first is None or first.start != self._position
+        )
+
+    def _expected(self, asked: Range) -> int:
+        """What the answer will take of the budget, as far as can be told."""
+        return min(MOST_EXPECTED, math.ceil((asked.end - asked.start) * self._entry_weight))
+
     def _next_missing(self, now: float) -> Range | None:
-        """The first missing range whose time has come, cut as the client likes it best now."""
+        """The first missing range whose time has come, cut as the client likes it best now.
+
+        None while enough waits to be read, unless this is what it waits for: where every answer
+        is short, the rest of each would be asked for at once, and read much later.
+        """
+        if self._crowded:
+            return None
         due = self._missing.take_due(now)
         if due is None:
             return None
@@ -193,7 +219,8 @@ class Pipeline:
         """Come back when a missing range is due, or when the client may have changed its mind."""
         due = self._missing.next_due()
         if due is not None:
-            return self._call_again(due - now)
+            # When it is crowded, what is read next makes room and asks again.
+            return not self._crowded and self._call_again(due - now)
         if not self._flights and self._frontier < self._limit:
             return self._call_again(ASK_AGAIN)
         return False
@@ -220,25 +247,30 @@ class Pipeline:
         return result
 
     def _arrived(self, entries: list[Entry], asked: Range) -> None:
-        spared = asked.end - asked.start
+        taken = 0
         if not self._closed:
             if asked is self._neighbour:
                 self._neighbour = None
                 kept = self._keep_ahead(entries, asked.start)
             else:
                 kept = True
-                if len(entries) < spared:
+                if len(entries) < asked.end - asked.start:
                     self._missing.add(Range(asked.start + len(entries), asked.end))
             if kept:
                 self._ready[asked.start] = entries
-                spared -= len(entries)
+                taken = self._weights[asked.start] = weight(entries)
+                lately = taken / len(entries)
+                self._entry_weight = max(1.0, lately, self._entry_weight / 2)
             self._failures_in_a_row = 0
             self._pause_until = 0.0
             self._neighbours.answered(self._clock.seconds())
             self._outcomes.answered(Activity.ENTRIES)
             self._give_up()
             self._arrival.fire()
-        self._budget.give(spared)
+        if taken > asked.cost:
+            self._budget.take(taken - asked.cost, must=True)
+        else:
+            self._budget.give(asked.cost - taken)
         self._fill()
 
     def _keep_ahead(self, entries: list[Entry], start: int) -> bool:
@@ -256,7 +288,7 @@ class Pipeline:
             else:
                 self._missed(asked, failure, delay)
                 self._give_up()
-        self._budget.give(asked.end - asked.start)
+        self._budget.give(asked.cost)
         self._fill()
 
     def _missed(self, asked: Range, failure: Failure, delay: float) -> None:

@@ -67,6 +67,8 @@ class Range:
     alone_since: float | None = field(default=None, compare=False)
     narrowed: bool = field(default=False, compare=False)
     """whether it was cut because it failed: then it must not grow again"""
+    cost: int = field(default=0, compare=False)
+    """what it takes of the budget while it is in flight"""
 
     def check(self, entries: list[Entry]) -> list[Entry]:
         """What a client gave must be what it was asked for; anything else would lose entries."""
