@@ -107,7 +107,9 @@ class SharedContextPolicy:
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # 34 KB less for each idle connection
         context.set_default_verify_paths()
         if self._trusted is not None:
-            context.get_cert_store().add_cert(self._trusted)
+            store = context.get_cert_store()
+            assert store is not None, "a context has one from the start"
+            store.add_cert(self._trusted)
         # Connections replace this by a check that knows the host; none can do with less.
         context.set_verify(SSL.VERIFY_PEER)
         return context
