@@ -2,10 +2,11 @@
 
 import sys
 
-from benchmarks import compression, fanout, ingest, parse, start, tls
+from benchmarks import compression, fanout, ingest, parse, start, tls, verification
 
 MEASUREMENTS = {
     "parse": parse.main,
+    "verification": verification.main,
     "start": start.main,
     "ingest": ingest.main,
     "fanout": fanout.main,

@@ -6,7 +6,7 @@ issuer's key. The submitted precertificate and the chain came with it on the log
 
 from typing import Final
 
-from certstream_tx.ct.chain import issuer_of, lead_of, read_issuer, same_name
+from certstream_tx.ct.chain import is_issued_by, lead_of, read_issuer
 from certstream_tx.ct.der import DerError
 from certstream_tx.ct.precertificate import is_of
 
@@ -24,13 +24,12 @@ def held_certificate(certificate: bytes, chain: tuple[bytes, ...]) -> Held:
     if not chain:
         return None, True, 0
     try:
-        issuer = issuer_of(certificate)
         _, first, count = lead_of(chain)
+        if not is_issued_by(certificate, first.subject):
+            return NO_LEAD, True, 0
     except DerError:
         # What cannot be read is told as such, and its neighbours are nobody's chain, or anybody's.
         return None, True, len(chain)
-    if first.subject != issuer and not same_name(first.subject, issuer):
-        return NO_LEAD, True, 0
     return (None if count == len(chain) else NO_LEAD), True, count
 
 
@@ -51,7 +50,7 @@ def held_precertificate(
                 signer is not None
                 and len(chain) > 1
                 and read_issuer(chain[1]).key_hash == key_hash
-                and same_name(issuer_of(submitted), first.subject)
+                and is_issued_by(submitted, first.subject)
             ):
                 error, count = OTHER_KEY, 0
             elif count < len(chain):

@@ -28,6 +28,9 @@ SPOT_EVERY = MAX_KEPT * 3 // 4
 """Entries read without a head to compare with, after which the log is asked to prove them: as long
 as their hashes are kept it can be told which of them are wrong."""
 
+MAX_ADDED = 1024
+"""Leaf hashes that may wait to enter the range: half a millisecond of hashing."""
+
 _size = attrgetter("size")
 
 
@@ -60,8 +63,8 @@ class Verification:
         complete_before: Callable[[], int | None] = lambda: None,
     ) -> None:
         """``complete_before``: the index of the first entry that is missing, None if none is."""
-        self.range = CompactRange()
-        """Of all entries read, from the first one of the log if it is joined."""
+        self._range = CompactRange()
+        self._added: list[bytes] = []  # not in the range yet
         self.base: CompactRange | None = None
         """The last range that the log confirmed, since it is joined."""
         self.ahead: list[SignedHead] = []
@@ -80,9 +83,18 @@ class Verification:
         self._differing: dict[int, SignedHead] = {}  # oldest first
 
     @property
+    def range(self) -> CompactRange:
+        """Of all entries read, from the first one of the log if it is joined."""
+        if self._added:
+            self._range.extend(self._added)
+            self._kept.extend(self._added)
+            self._added = []
+        return self._range
+
+    @property
     def anchor(self) -> int | None:
         """The size of the range that is to be proven; None when there is no need."""
-        return self.range.start or None
+        return self._range.start or None
 
     @property
     def head(self) -> SignedHead | None:
@@ -96,7 +108,8 @@ class Verification:
     def resume(self, read: CompactRange, head: SignedHead | None = None) -> None:
         """Go on from this range over all entries before the position, as they were read before, and
         the head that they led to then."""
-        self.range = read
+        self._range = read
+        self._added = []
         self.base = None if read.start else read.copy()
         self._kept = KeptHashes(read.size)
         if head is not None:
@@ -131,7 +144,7 @@ class Verification:
             return False
         self.ahead = [head for head in self.ahead if head.size > before.size]
         self._passed = [(heads, _joined(before, part)) for heads, part in self._passed]
-        self.range = _joined(before, self.range)
+        self._range = _joined(before, self.range)
         if self.anchor is not None:
             return True
         self.base = before.copy() if base is None else base
@@ -174,8 +187,10 @@ class Verification:
 
     def add(self, leaf_hashes: Sequence[bytes]) -> None:
         """The next entries were read."""
-        self.range.extend(leaf_hashes)
-        self._kept.extend(leaf_hashes)
+        # They come a few at a time, and enter the tree cheaper together.
+        self._added += leaf_hashes
+        if len(self._added) >= MAX_ADDED:
+            _ = self.range
 
     def reached(self) -> None:
         """Compare the range with the heads of its size, if there are any."""
@@ -210,10 +225,9 @@ class Verification:
         self._stats.verified_size = max(self._stats.verified_size, *sizes, 0)
 
     def _look_at_spot(self) -> None:
-        base = self.base
-        if base is not None and self.spot is None and self.range.size > base.size:
-            hashes = self._kept.between(base.size, self.range.size)
-            self.spot = Spot(self.range.copy(), base, hashes)
+        base, tree = self.base, self.range
+        if base is not None and self.spot is None and tree.size > base.size:
+            self.spot = Spot(tree.copy(), base, self._kept.between(base.size, tree.size))
             self.unproven.fire()
 
     def _compare(self) -> None:
