@@ -67,10 +67,10 @@ class OfflineFallback(Service):
             return
         log.warn(
             "No public log answered within {seconds:.0f} s: demonstration logs are followed"
-            " instead",
+            " instead, until the next start",
             seconds=PATIENCE,
         )
-        stopped: Deferred[None] = self._followed.follow([])
+        stopped: Deferred[None] = self._followed.close()
         stopped.addErrback(lambda failure: log.failure("while leaving the public logs", failure))
         assert self.parent is not None, "it runs as a part of the server"
         self._demonstration.setServiceParent(self.parent)

@@ -9,6 +9,7 @@ from certstream_tx.ct.log_list import Log
 from certstream_tx.demo.service import DemoLogs
 from certstream_tx.demonstration import PATIENCE, Demonstration, OfflineFallback
 from certstream_tx.ingest.followed_logs import FollowedLogs
+from tests.events import collected_events
 
 
 class DemonstrationTests(SynchronousTestCase):
@@ -57,6 +58,28 @@ class DemonstrationTests(SynchronousTestCase):
         self.assertNotIn("a", self.names())
         self.successResultOf(self.server.stopService())
         self.assertFalse(self.demonstration.running)
+
+    def test_never_both(self) -> None:
+        """A list that comes later does not bring the public logs back among made-up ones."""
+        self.fall_back()
+        self.clock.advance(PATIENCE)
+        with collected_events() as events:
+            self.public.follow([Log(name="late", url="https://late.example", kind="rfc6962")])
+        self.assertNotIn("late", self.names())
+        self.assertEqual(events, [])
+        self.successResultOf(self.server.stopService())
+
+    def test_one_line(self) -> None:
+        """However many logs there were, that they are left is one line."""
+        self.public.follow(
+            Log(name=str(i), url=f"https://{i}.example", kind="rfc6962") for i in range(50)
+        )
+        self.fall_back()
+        with collected_events() as events:
+            self.clock.advance(PATIENCE)
+        about = [event for event in events if "No" in event["log_format"]]
+        self.assertEqual(len(about), 1)
+        self.successResultOf(self.server.stopService())
 
     def test_stopped_before_it_is_decided(self) -> None:
         """No timer is left behind."""

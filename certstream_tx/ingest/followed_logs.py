@@ -30,6 +30,7 @@ class FollowedLogs(MultiService):
         self._pollers: dict[str, tuple[Log, IService]] = {}
         self._leaving: dict[str, Deferred[None]] = {}
         self._changing = DeferredLock()
+        self._closed = False
 
     @property
     def logs(self) -> tuple[Log, ...]:
@@ -50,10 +51,15 @@ class FollowedLogs(MultiService):
         ``to_be_read_out`` are stopped once they were, unless another log took their URL. Fires when
         all others that had to stop have stopped.
         """
-        wanted = {each.state_key: each for each in logs}
+        wanted = {} if self._closed else {each.state_key: each for each in logs}
         return self._changing.run(
             lambda: Deferred.fromCoroutine(self._follow(wanted, to_be_read_out))
         )
+
+    def close(self) -> Deferred[None]:
+        """Follow none from now on, whoever asks for some later."""
+        self._closed = True
+        return self.follow(())
 
     def stopService(self) -> "Deferred[None]":
         """Stop them all, read out or not."""
@@ -71,7 +77,7 @@ class FollowedLogs(MultiService):
                 continue
             self._stay(key)
             if replacement != followed:
-                await self._stop(key, told=replacement is None)
+                await self._stop(key, told=replacement is None and not self._closed)
         for key, new in wanted.items():
             if key not in self._pollers:
                 poller = self._make_poller(new)
