@@ -145,7 +145,7 @@ class Pipeline:
         if not self._budget.take(wanted.cost, must=wanted.start == self._position):
             self._put_back(wanted)
             self._budget.notify(self._fill)
-            return False
+            return self._wait_for_first(now)
         self._send(wanted, head)
         return not self._closed
 
@@ -223,6 +223,14 @@ class Pipeline:
             return not self._crowded and self._call_again(due - now)
         if not self._flights and self._frontier < self._limit:
             return self._call_again(ASK_AGAIN)
+        return False
+
+    def _wait_for_first(self, now: float) -> bool:
+        """Come back when the range that the others wait for is due: it needs no budget, and until
+        it is there none may be given back."""
+        first = self._missing.first
+        if first is not None and first.start == self._position and first.not_before > now:
+            return self._call_again(first.not_before - now)
         return False
 
     def _call_again(self, seconds: float) -> bool:

@@ -157,6 +157,19 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(log.asked, [(0, 10), (0, 10), (0, 30)])
         pipeline.close()
 
+    def test_first_range_waits_while_there_is_no_budget(self) -> None:
+        """What all others wait for is asked for again, though they have taken all the budget."""
+        clock = Clock()
+        log = FakeLog(clock, 100, page=10)
+        faults: list[Exception] = [Unavailable("cut", "lost")]
+        log.entry_faults = lambda start, end: faults.pop() if start == 0 and faults else None
+        pipeline = self.pipeline(log, clock, Budget(30), 0)
+        pipeline.follow(head_of(100), 100)
+        clock.pump([0.001] * 5 + [0.5])
+        self.assertEqual(log.asked, [(0, 10), (10, 20), (20, 30), (30, 40), (0, 10)])
+        self.assertEqual(len(self.successResultOf(Deferred.fromCoroutine(pipeline.next()))), 10)
+        pipeline.close()
+
     def test_one_probe(self) -> None:
         """A log that fails repeatedly is asked for one range at a time, each after a wait."""
         clock = Clock()
