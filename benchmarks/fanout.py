@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from websockets.sync.client import connect
 
@@ -88,6 +89,15 @@ ROWS = (
     Row(8000, 10, p50=150, memory=140),
 )
 
+WIRES = {
+    "ws": "WebSocket",
+    "sse": "Server-Sent Events",
+    "tcp": "lines over TCP",
+    "wsz": "WebSocket, compressed",
+    "ssez": "Server-Sent Events, compressed",
+}
+WIRES_ROW = Row(500, 300)
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -107,9 +117,12 @@ class Measured:
     def cells(self) -> str:
         """Of a table's row."""
         lost = f", {self.dropped} dropped" if self.dropped else ""
+        share, p50, p99 = f"{self.share:.1%}", f"{self.p50:.1f}", f"{self.p99:.1f}"
+        if self.p50 < 0:  # the load client does not look into what is compressed
+            share = p50 = p99 = "-"
         return (
-            f"{self.share:.1%}{lost} | {self.messages:,.0f} | {self.megabytes:,.0f} | "
-            f"{self.p50:.1f} | {self.p99:.1f} | {self.cores:.2f} | {self.memory:.0f}"
+            f"{share}{lost} | {self.messages:,.0f} | {self.megabytes:,.0f} | "
+            f"{p50} | {p99} | {self.cores:.2f} | {self.memory:.0f}"
         )
 
 
@@ -142,12 +155,14 @@ def measure(server: Running, port: int, row: Row, mode: str = "ws", path: str = 
 
 
 @contextmanager
-def ours(place: Path, rate: int, options: Sequence[str] = ()) -> Iterator[tuple[Running, int]]:
+def ours(
+    place: Path, rate: int, more: dict[str, Any] | None = None
+) -> Iterator[tuple[Running, int]]:
     """This server, and the log that it follows."""
     place.mkdir()
     with running(log_command("--rate", str(rate), *GROWTH), place, "log") as log:
-        config = follow(place, log, FEED)
-        command = server_command("--config", str(config), *options)
+        config = follow(place, log, FEED | (more or {}))
+        command = server_command("--config", str(config))
         with running(command, place, "server") as server:
             yield server, listening_port(server)
 
@@ -224,34 +239,60 @@ def machine() -> str:
     )
 
 
+HEADER = (
+    "| {first} | server | delivered | msgs/s | MB/s | p50 | p99 | cores | MB |\n"
+    "|---|---|---|---|---|---|---|---|---|"
+)
+
+
+def compare(place: Path, rows: Sequence[Row]) -> Iterator[str]:
+    """Print the table of all servers; gives the verdict on each row."""
+    messages = record(place)
+    print(HEADER.format(first="clients x msgs/s"))
+    for i, row in enumerate(rows):
+        name = f"{row.clients:,} x {row.rate:,}"
+        with sender(place / f"sender{i}", row.rate, messages) as (server, port):
+            limit = measure(server, port, row)
+        print(f"| {name} | sender in C | {limit.cells()} |", flush=True)
+        with ours(place / f"ours{i}", row.rate) as (server, port):
+            us = measure(server, port, row)
+        print(f"| {name} | certstream-tx | {us.cells()} |", flush=True)
+        if shutil.which("certstream-server-rust"):
+            with rust(place / f"rust{i}", row.rate) as peer:
+                cells = measure(*peer, row).cells() if peer else "does not start here"
+            print(f"| {name} | certstream-server-rust | {cells} |", flush=True)
+        missed = row.missed(us, limit)
+        yield f"- {name}: {'missed: ' + ', '.join(missed) if missed else 'met'}"
+
+
+def compare_wires(place: Path) -> None:
+    """Print the table of the wires."""
+    row = WIRES_ROW
+    print(HEADER.format(first=f"{row.clients:,} x {row.rate:,}"))
+    more = {
+        "protocols": {"sse": True, "tcp": True},
+        "listen_tcp": ["tcp:0:interface=127.0.0.1:backlog=4096"],
+    }
+    for mode, name in WIRES.items():
+        with ours(place / mode, row.rate, more) as (server, port):
+            path = "/sse" if mode.startswith("sse") else "/"
+            if mode == "tcp":
+                path = "l"
+                port = int(server.wait_for(r"Listening on tcp://[^ /]*:(\d+)").group(1))
+            cells = measure(server, port, row, mode, path).cells()
+        print(f"| {name} | certstream-tx | {cells} |", flush=True)
+
+
 def main(rows: Sequence[Row] = ROWS) -> None:
-    """Print the table, then what was missed."""
+    """Print the tables, then what was missed."""
     chosen = os.environ.get("BENCH_ROWS")
     if chosen:
         rows = [row for row in rows if f"{row.clients}x{row.rate}" in chosen.split(",")]
     print(f"{machine()}; {SECONDS:g} s each\n")
-    print(
-        "| clients x msgs/s | server | delivered | msgs/s | MB/s | p50 ms | p99 ms | cores | MB |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
-    verdicts: list[str] = []
     with folder() as place:
-        messages = record(place)
-        for i, row in enumerate(rows):
-            name = f"{row.clients:,} x {row.rate:,}"
-            with sender(place / f"sender{i}", row.rate, messages) as (server, port):
-                limit = measure(server, port, row)
-            print(f"| {name} | sender in C | {limit.cells()} |", flush=True)
-            with ours(place / f"ours{i}", row.rate) as (server, port):
-                us = measure(server, port, row)
-            print(f"| {name} | certstream-tx | {us.cells()} |", flush=True)
-            if shutil.which("certstream-server-rust"):
-                with rust(place / f"rust{i}", row.rate) as peer:
-                    cells = measure(*peer, row).cells() if peer else "does not start here"
-                print(f"| {name} | certstream-server-rust | {cells} |", flush=True)
-            missed = row.missed(us, limit)
-            verdicts.append(f"- {name}: {'missed: ' + ', '.join(missed) if missed else 'met'}")
-    print("\nBars:\n\n" + "\n".join(verdicts))
+        verdicts = list(compare(place, rows))
+        print("\nBars:\n\n" + "\n".join(verdicts) + "\n")
+        compare_wires(place)
 
 
 if __name__ == "__main__":
