@@ -2,6 +2,7 @@
 
 import json
 from hashlib import sha1, sha256
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,7 +12,7 @@ from certstream_tx.hub import Newest, Stream
 from certstream_tx.message import EXAMPLES, Message, Source
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.access.tokens import Tokens
-from certstream_tx.serve.log_reports import LogCounts
+from certstream_tx.serve.log_reports import LogCounts, LogReport
 from certstream_tx.serve.reports import MAX_LATEST_BYTES
 from certstream_tx.serve.site import Surface
 from certstream_tx.stats import LogStats, LogStatus
@@ -240,6 +241,12 @@ class LogsTests(ReportCase):
                 ],
             },
         )
+
+    def test_every_field_is_documented(self) -> None:
+        """docs/wire-format.md has each of them."""
+        page = (Path(__file__).parent.parent.parent / "docs" / "wire-format.md").read_text("utf-8")
+        for field in LogReport.__struct_fields__:
+            self.assertIn(f"`{field}`", page)
 
     def test_new_log(self) -> None:
         """What is not known yet is null; every key is there."""
