@@ -2,7 +2,8 @@
 
 Two signed heads that contradict each other prove to anybody that the log broke its promise
 (RFC 6962 3); they are never removed. Everything else is bounded, the oldest goes first. While there
-is a file about a log it counts as inconsistent: whoever has looked into it moves the file away.
+is a file about a log, but for one of a rollback, it counts as inconsistent: whoever has looked into
+it moves the file away.
 """
 
 import os
@@ -29,6 +30,8 @@ log = logger("certstream_tx.ingest.evidence")
 FOLDER: Final = "evidence"
 FOR_EVER: Final = "contradiction"
 """What files that are never removed are called."""
+ROLLBACK: Final = "rollback"
+"""What files are called that say what may be over by now."""
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Of all files that may be removed."""
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
@@ -53,9 +56,9 @@ class Evidence:
         self._in_thread = in_thread
 
     def known(self, about: Log) -> str | None:
-        """The newest file about a log; None when there is none."""
+        """The newest file that makes a log inconsistent; None when there is none."""
         mark = _mark(about)
-        names = [name for name in self._names() if f"-{mark}" in name]
+        names = [n for n in self._names() if f"-{mark}" in n and f"-{ROLLBACK}-" not in n]
         return None if not names or self._folder is None else os.path.join(self._folder, names[-1])
 
     def keep(self, about: Log, what: str, document: dict[str, object]) -> None:

@@ -136,7 +136,7 @@ class Pipeline:
         if now < self._pause_until:
             return self._call_again(self._pause_until - now)
         if self._neighbours.due(self._missing.first, self._position, now):
-            self._ask_neighbour(head)
+            self._ask_neighbour(head, now)
             return not self._closed
         wanted = self._next_missing(now) or self._next_new()
         if wanted is None:
@@ -149,17 +149,22 @@ class Pipeline:
         self._send(wanted, head)
         return not self._closed
 
-    def _ask_neighbour(self, head: SignedHead) -> None:
+    def _ask_neighbour(self, head: SignedHead, now: float) -> None:
         """Ask for something else than the range that fails, be there budget or not: a little."""
         last = max((s for s, item in self._ready.items() if isinstance(item, list)), default=None)
+        missing = wanted = None
         if last is not None:
             wanted = self._neighbours.known(last, last + len(self._ready[last]))
         else:
-            wanted = self._neighbours.further(self._frontier, self._limit)
+            missing = self._missing.take_other(now, suspect=False)
+            wanted = missing or self._neighbours.further(self._frontier, self._limit)
+            if wanted is None:
+                wanted = missing = self._missing.take_other(now, suspect=True)
         if wanted is not None:
             wanted.cost = self._expected(wanted)
             self._budget.take(wanted.cost, must=True)
-            self._neighbour = wanted
+            if missing is None:
+                self._neighbour = wanted
             self._send(wanted, head)
 
     @property

@@ -196,39 +196,40 @@ class LogPoller(Service):
         head = await self._heads.reaching(0)
         if self._position is None:
             self._position = self._begin(head)
+        # How old the next entry is, is not known before one was read.
+        left_out = self._too_far_behind(self._position, None)
         while True:
-            self._skip_ahead(self._position)
+            if left_out is not None:
+                self._skip(left_out, 0.0)
             pipeline = self._pipeline = Pipeline(
                 self._client, self._budget, self._clock, self._outcomes, self._position
             )
             try:
                 pipeline.follow(head, self._heads.limit(head))
-                while not self._too_far_behind(self._position):
+                left_out = None
+                while left_out is None:
                     read = await pipeline.next()
                     if isinstance(read, Unreadable):
                         self._skip(read, AGAIN[0])
                     else:
                         await self._read(read)
+                        read_at = self._stats.last_entry_timestamp
+                        left_out = self._too_far_behind(self._position, read_at)
             finally:
                 self._pipeline = None
                 pipeline.close()
 
-    def _too_far_behind(self, position: int) -> tuple[int, str] | None:
-        """Where to skip ahead to, and why, if that is wanted."""
+    def _too_far_behind(self, position: int, entry_at: float | None) -> Unreadable | None:
+        """What is to be left out for now, so that the log is at its head, if that is wanted."""
         head = self._heads.newest
         if head is None:
             return None
-        at, last = self._stats.head_timestamp, self._stats.last_entry_timestamp
-        return self._catch_up.skip(position, self._heads.limit(head), at, last)
-
-    def _skip_ahead(self, position: int) -> None:
-        """Leave out what would keep the log behind, for later."""
-        ahead = self._too_far_behind(position)
-        if ahead is not None:
-            end, reason = ahead
-            self._skip(Unreadable(position, end, reason, 0, self._clock.seconds()), 0.0)
-            # What was read so far says nothing about where it goes on.
-            self._stats.last_entry_timestamp = None
+        head_at = self._stats.head_timestamp
+        ahead = self._catch_up.skip(position, self._heads.limit(head), head_at, entry_at)
+        if ahead is None:
+            return None
+        end, reason = ahead
+        return Unreadable(position, end, reason, 0, self._clock.seconds())
 
     def _begin(self, head: SignedHead) -> int:
         """Decide where to read on: at the saved position, whatever the head says, if there is one.

@@ -154,6 +154,20 @@ class MissingRanges:
                 return missing
         return None
 
+    def take_other(self, now: float, *, suspect: bool) -> Range | None:
+        """Take out one behind the first whose time has come, that which was tried the longest ago;
+        ``suspect``: be it one that failed as often as makes a range suspicious."""
+        others = [
+            each
+            for each in self._ranges[1:]
+            if each.not_before <= now and (suspect or each.attempts < SUSPECT_AFTER)
+        ]
+        if not others:
+            return None
+        other = min(others, key=lambda each: each.sent_at)
+        self._ranges.remove(other)
+        return other
+
     def next_due(self) -> float | None:
         """When one is due, at the earliest."""
         return min((missing.not_before for missing in self._ranges), default=None)

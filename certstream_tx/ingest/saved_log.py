@@ -64,8 +64,9 @@ class SavedGap:
         )
 
     def gap(self) -> Gap:
-        """A gap to be filled."""
+        """A gap to be filled; what was read before it was fine as far as anybody knew."""
         after = None if self.after is None else self.after.range()
+        base = None if self.before.start else self.before.range()
         return Gap(
             self.start,
             self.end,
@@ -74,6 +75,7 @@ class SavedGap:
             self.tries,
             self.before.range(),
             after,
+            base,
         )
 
 

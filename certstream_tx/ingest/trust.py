@@ -11,7 +11,13 @@ from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
 from certstream_tx.ingest.doubts import Doubt
-from certstream_tx.ingest.evidence import FOR_EVER, Evidence, head_document, range_document
+from certstream_tx.ingest.evidence import (
+    FOR_EVER,
+    ROLLBACK,
+    Evidence,
+    head_document,
+    range_document,
+)
 from certstream_tx.ingest.gaps import Gap, Gaps
 from certstream_tx.ingest.head_watch import HeadWatch
 from certstream_tx.ingest.inquiry import Inquiry
@@ -200,7 +206,7 @@ class Trust:
     def _rolled_back(self, verified: SignedHead, head: SignedHead) -> None:
         self._evidence.keep(
             self._about,
-            "rollback",
+            ROLLBACK,
             {
                 "explanation": "The log signed the second, smaller head after the first one.",
                 "heads": [head_document(verified), head_document(head)],

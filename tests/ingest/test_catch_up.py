@@ -100,6 +100,23 @@ class SkippingTests(GapCase):
         self.assertEqual(follower.stats.position, 50_000)
         self.check(follower, 100)
 
+    def test_idle_log(self) -> None:
+        """Entries that come after a long silence are not late, however many at once."""
+        self.clock.advance(1_700_000_000)
+        log = FakeLog(self.clock, 300, page=256)
+        honest = log.entry
+        log.entry = lambda index, changed=None: honest(index)._replace(  # type: ignore
+            timestamp=int(self.clock.seconds() * 1000)
+        )
+        settings = PollSettings(max_catchup_lag_secs=300)
+        follower = self.follow(log, settings=settings)
+        follower.run(5)
+        follower.run(3600, 5)
+        log.size += 5000
+        follower.run(30)
+        self.assertEqual(follower.stats.position, log.size)
+        self.assertEqual(self.lost(follower), [])
+
     def test_reading_comes_first(self) -> None:
         """While the log is behind its head, what was left out waits."""
         log = FakeLog(self.clock, 50_000, page=32, latency=0.5)

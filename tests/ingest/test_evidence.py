@@ -60,17 +60,19 @@ class EvidenceTests(SynchronousTestCase):
         self.assertIsNone(self.evidence.known(LOG))
         self.evidence.keep(OTHER, "mismatch", {})
         self.assertIsNone(self.evidence.known(LOG))
+        self.evidence.keep(LOG, "rollback", {})
+        self.assertIsNone(self.evidence.known(LOG))
         self.evidence.keep(LOG, "mismatch", {})
         self.clock.advance(5)
-        self.evidence.keep(LOG, "rollback", {})
+        self.evidence.keep(LOG, FOR_EVER, {})
         renamed = Log("New name", "https://new.example", "rfc6962", log_id=b"i" * 32, key=b"key")
         for about in (LOG, renamed):
             path = self.evidence.known(about)
             assert path is not None
             self.assertTrue(os.path.exists(path))
-            self.assertIn("rollback", path)
+            self.assertIn(FOR_EVER, path)
         for name in self.names():
-            if "rollback" in name or "mismatch-Some" in name:
+            if FOR_EVER in name or "mismatch-Some" in name:
                 os.unlink(self.folder / name)
         self.assertIsNone(self.evidence.known(LOG))
 

@@ -1,5 +1,6 @@
 """Logs over HTTP that keep some of their entries to themselves: nothing stops, nothing is lost."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +10,7 @@ from certstream_tx.ingest.ranges import GIVE_UP_SECONDS
 from certstream_tx.ingest.settings import PollSettings
 from tests.ingest.fake_log import Follower, events
 from tests.ingest.fronted_log import Answer, Stall
-from tests.ingest.test_poller_faults import SIZE, FaultCase
+from tests.ingest.test_poller_faults import SIZE, Fault, FaultCase
 
 START = SIZE - 700
 
@@ -61,6 +62,25 @@ class LostCase(FaultCase):
         self.assertEqual(follower.stats.gap_entries, len(missing))
         self.assertEqual(follower.stats.root_mismatches, 0)
         return gaps
+
+    def shaky(self, lost: Callable[[str], bool]) -> None:
+        """Three answers in ten are faults of every kind, and some never come right."""
+
+        def fault(path: str) -> Fault:
+            if lost(path):
+                return Answer(404)
+            body = self.honest(path)
+            faults = (
+                Answer(self.rng.choice((400, 403, 404, 500, 502, 503))),
+                Answer(429),
+                Answer(429, b"", {b"Retry-After": b"2"}),
+                Answer(200, body[:-1]),
+                Answer(200, b"<html>"),
+                Stall(body[:50]),
+            )
+            return self.rng.choice(faults) if self.rng.random() < 0.3 else None
+
+        self.misbehave(fault)
 
     def check_filled(self, follower: Follower) -> None:
         """Once the fault ends, everything is there, and proven to the head."""
@@ -124,6 +144,16 @@ class LostPageTests(LostCase):
         self.assertGreater(follower.stats.errors["timeout"], 4)
         self.check_filled(follower)
 
+    def test_among_other_faults(self) -> None:
+        """An entry that never comes right is found among answers of which many are faults."""
+        self.shaky(lambda path: self.covers(path, 600))
+        follower = self.follow()
+        self.until(follower, SIZE, 600)
+        gaps = self.check(follower)
+        self.assertTrue(any(start <= 600 < end for start, end in gaps), gaps)
+        self.assertLess(follower.stats.gap_entries, 300)
+        self.check_filled(follower)
+
     def test_growing_log(self) -> None:
         """While an entry stays away the log grows on, and its head is followed."""
         self.misbehave(lambda path: Answer(404) if self.covers(path, 600, 1010) else None)
@@ -168,6 +198,17 @@ class LostTileTests(LostCase):
             self.check_filled(follower)
             self.end()
         self.doCleanups()
+
+    def test_among_other_faults(self) -> None:
+        """A tile that is lost for good is found among answers of which many are faults."""
+        self.shaky(lambda path: path.startswith("tile/data/002"))
+        follower = self.follow()
+        for _ in range(30):
+            self.log.add(10)
+            self.step(1)
+        self.until(follower, SIZE + 300, 600)
+        self.assertEqual(self.check(follower), [(2 * TILE_WIDTH, 3 * TILE_WIDTH)])
+        self.check_filled(follower)
 
     def test_newest_tile_is_lost(self) -> None:
         """A tile lost at the log's head keeps nobody waiting until something follows it."""

@@ -106,6 +106,24 @@ class MissingRangesTests(SynchronousTestCase):
         taken = [missing.take_due(7.0), missing.take_due(7.0), missing.take_due(7.0)]
         self.assertEqual([each and each.start for each in taken], [4, 8, None])
 
+    def test_other(self) -> None:
+        """Behind the first, that is taken which waits the longest, and was not tried in vain yet."""
+        missing = MissingRanges()
+        for at, sent_at, attempts, due in (
+            (0, 1.0, 9, 0.0),
+            (4, 8.0, 1, 0.0),
+            (8, 2.0, 5, 0.0),
+            (12, 6.0, 2, 0.0),
+            (16, 3.0, 0, 99.0),
+        ):
+            missing.add(Range(at, at + 4, sent_at=sent_at, attempts=attempts, not_before=due))
+        taken = [missing.take_other(10.0, suspect=False) for _ in range(3)]
+        self.assertEqual([each and each.start for each in taken], [12, 4, None])
+        suspect = missing.take_other(10.0, suspect=True)
+        self.assertEqual(suspect and suspect.start, 8)
+        self.assertIsNone(missing.take_other(10.0, suspect=True))
+        self.assertEqual(len(missing), 2)
+
     def test_given_up_together(self) -> None:
         """With the first go those after it that fail like it, up to the first that does not."""
         missing = MissingRanges()

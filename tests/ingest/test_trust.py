@@ -222,6 +222,28 @@ class ChangedEntryTests(TrustCase):
             self.assertEqual(follower.indexes.count(305), 2 if slips else 1)
             self.stop_all()
 
+    def test_in_a_gap_after_a_restart(self) -> None:
+        """The next process holds them to what the last one saved."""
+        for slips in (True, False):
+            log = FakeLog(self.clock, 300)
+            positions = self.saved(200)
+            self.caught_up(log, positions=positions)
+            log.entry_faults = lambda start, end: (
+                Refused("not_found", "HTTP 404", 404) if start <= 305 < end else None
+            )
+            log.size = 360
+            self.followers[-1].run(40)
+            self.stop_all()
+            log.entry_faults = lambda start, end: None
+            log.changed, log.slips = {305}, {305} if slips else set()
+            follower = self.follow(log, evidence=self.evidence, positions=positions)
+            follower.run(10)
+            self.assertEqual(follower.stats.gaps_open, 0)
+            self.assertEqual(follower.stats.root_mismatches, 1)
+            self.assertEqual(follower.stats.inconsistent, not slips)
+            self.assertEqual(follower.indexes, [305] * (1 + slips))
+            self.stop_all()
+
 
 class ContradictionTests(TrustCase):
     """Heads that cannot both be true."""
