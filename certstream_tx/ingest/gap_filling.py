@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
-from certstream_tx.ingest.budget import Budget
+from certstream_tx.ingest.budget import Budget, weight
 from certstream_tx.ingest.errors import FetchError, Throttled, Unavailable
 from certstream_tx.ingest.gaps import Gap, Gaps
 from certstream_tx.ingest.head_watch import HeadWatch
@@ -148,13 +148,16 @@ class GapFilling:
         """Fetch a piece and hand it on; how many entries came."""
         if self._behind():
             await deferLater(self._clock, PATIENCE)
-        wanted = piece.end - piece.start
-        self._budget.take(wanted, must=True)
+        taken = piece.end - piece.start
+        self._budget.take(taken, must=True)
         try:
             entries = piece.check(await self._client.entries(piece.start, piece.end, head))
+            more = max(0, weight(entries) - taken)
+            self._budget.take(more, must=True)
+            taken += more
             await self._read(entries)
         finally:
-            self._budget.give(wanted)
+            self._budget.give(taken)
         return len(entries)
 
     def _put_off(self, start: int, at: int, *, read: bool, reached: bool) -> None:

@@ -194,6 +194,7 @@ class Inquiry:
         shown = {each.entry.index for each in reading.shown}
         for index in wrong:
             if index not in shown:
-                reading.shown += await self._client.entries_again(index, index + 1, head)
+                for each in await self._client.entries_again(index, index + 1, head):
+                    reading.show(each)
         said = ", ".join(map(str, wrong))
         return f"wrong are {said}{' and others' if len(wrong) == MAX_WRONG else ''}"

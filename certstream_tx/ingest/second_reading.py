@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.merkle import CompactRange
+from certstream_tx.ingest.budget import weight
 from certstream_tx.ingest.doubts import Doubt
 from certstream_tx.ingest.errors import FetchError, Throttled
 from certstream_tx.ingest.head_watch import HeadWatch
@@ -26,10 +27,10 @@ MAX_AGAIN: Final = MAX_KEPT
 """Entries that are read a second time, at most: where more are in doubt nobody knows what they were
 the first time."""
 MAX_CHANGED: Final = 1024
-"""Entries that may differ from the first time and are handed on again: some megabytes. More of them
+"""The weight of entries that differ from the first time and are handed on again: 5 MB. More of them
 are no slip of a cache."""
-MAX_SHOWN: Final = 256
-"""Entries of which the evidence shows what was served."""
+MAX_SHOWN: Final = 2 * 1024 * 1024
+"""Bytes of leaves of which the evidence shows what was served."""
 TRIES: Final = 12
 """Failures in a row after which the second reading ends without a result: a minute."""
 
@@ -46,6 +47,21 @@ class Reading:
     tree: CompactRange | None = None
     changed: list[Entry] = field(default_factory=list)
     shown: list[Served] = field(default_factory=list)
+    changed_weight: int = 0
+    shown_bytes: int = 0
+
+    def show(self, served: Served) -> None:
+        """Keep what was served, if it is not too much."""
+        size = len(served.leaf_input)
+        if self.shown_bytes + size <= MAX_SHOWN:
+            self.shown.append(served)
+            self.shown_bytes += size
+
+    def change(self, entry: Entry) -> None:
+        """Keep an entry that was another one the first time, if it is not too much."""
+        self.changed_weight += weight([entry])
+        if self.changed_weight <= MAX_CHANGED:
+            self.changed.append(entry)
 
 
 class SecondReading:
@@ -96,10 +112,8 @@ def _note(served: list[Served], doubt: Doubt, reading: Reading) -> None:
     for each in served:
         first = doubt.first_hash(each.entry.index)
         if first != each.entry.leaf_hash:
-            if len(reading.changed) < MAX_CHANGED:
-                reading.changed.append(each.entry)
-            if len(reading.shown) < MAX_SHOWN:
-                reading.shown.append(each)
+            reading.change(each.entry)
+            reading.show(each)
 
 
 async def wrong_entries(

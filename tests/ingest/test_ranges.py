@@ -107,7 +107,7 @@ class MissingRangesTests(SynchronousTestCase):
         self.assertEqual([each and each.start for each in taken], [4, 8, None])
 
     def test_other(self) -> None:
-        """Behind the first, that is taken which waits the longest, and was not tried in vain yet."""
+        """Behind the first, that is taken which waits the longest, and hardly failed yet."""
         missing = MissingRanges()
         for at, sent_at, attempts, due in (
             (0, 1.0, 9, 0.0),
