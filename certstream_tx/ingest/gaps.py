@@ -24,6 +24,16 @@ MAX_GAPS: Final = 256
 closest become one: what lies between them comes once more."""
 
 
+CANNOT_BE_READ: Final = (
+    "{log}: entries {start} to {last} cannot be read ({reason}); reading goes on after them, and"
+    " they are tried on"
+)
+LEFT_OUT: Final = (
+    "{log}: entries {start} to {last} are left out for now ({reason}); they are read late, when"
+    " there is time"
+)
+
+
 @dataclass(slots=True)
 class Gap:
     """Entries ``start`` to ``end`` (exclusive) of a log, which are still to be read.
@@ -110,10 +120,8 @@ class Gaps:
         else:
             self._gaps.append(gap)
         log.warn(
-            "{log}: entries {start} to {last} {how} ({reason}); reading goes on after them, and"
-            " they are tried on",
+            CANNOT_BE_READ if gap.tries else LEFT_OUT,
             log=self._stats.name,
-            how="cannot be read" if gap.tries else "are left out for now",
             start=gap.start,
             last=gap.end - 1,
             reason=gap.reason,
