@@ -118,7 +118,10 @@ def _read_rust(document: dict[str, Any]) -> dict[str, SavedPosition] | None:
 
 def _read_go(document: dict[str, Any]) -> dict[str, SavedPosition] | None:
     """``{host and path: last index read}``; read again, for a file made anew holds sizes."""
-    return _by_url(document) if document else None
+    # Every public host has a dot; a document of something else, with numbers in it, has not.
+    if not document or not all("." in name.partition("/")[0] for name in document):
+        return None
+    return _by_url(document)
 
 
 def _by_url(indexes: Mapping[str, Any]) -> dict[str, SavedPosition] | None:

@@ -310,6 +310,7 @@ class RefusedTests(PositionsCase):
             b"null",
             b"{}",
             b'{"name": "package", "version": 1}',
+            b'{"version": 99}',
             b"\x00" * 100,
             b"[" * 100_000,
             whole.replace(b'"version": 1', b'"version": 2'),
