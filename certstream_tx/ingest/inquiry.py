@@ -37,7 +37,8 @@ MAX_WRONG: Final = 8
 class Inquiry:
     """Takes the doubts about one log one by one.
 
-    ``hand_on(entries)`` publishes entries that had come otherwise before; ``settled(doubt, tree)``
+    ``head_at(size)`` gives the head that was verified there, if it is known; ``hand_on(entries)``
+    publishes entries that had come otherwise before; ``settled(doubt, tree)``
     is told the tree that is right after all; ``forked(head, proven)`` of a head whose tree does not
     extend the one that was verified; ``caught(doubt)`` that there is no way out.
     """
@@ -52,6 +53,7 @@ class Inquiry:
         stats: LogStats,
         evidence: Evidence,
         *,
+        head_at: Callable[[int], SignedHead | None],
         hand_on: Callable[[list[Entry]], Awaitable[None]],
         settled: Callable[[Doubt, CompactRange], None],
         forked: Callable[[SignedHead, CompactRange], None],
@@ -64,6 +66,7 @@ class Inquiry:
         self._clock = clock
         self._stats = stats
         self._evidence = evidence
+        self._head_at = head_at
         self._hand_on = hand_on
         self._settled = settled
         self._forked = forked
@@ -131,10 +134,12 @@ class Inquiry:
 
     async def _uphold(self, doubt: Doubt, reading: Reading) -> None:
         """It stays: the log contradicts itself, or does not give what it signed."""
+        verified = self._head_at(doubt.start)
         document: dict[str, object] = {
             "explanation": "The entries do not lead to the root that the log signed, or proved.",
             "range": [doubt.start, doubt.end],
             "verified": None if doubt.base is None else range_document(doubt.base),
+            "verified_head": None if verified is None else head_document(verified),
             "ours": range_document(doubt.ours),
             "ours_second_time": None if reading.tree is None else range_document(reading.tree),
             "heads": [] if doubt.head is None else [head_document(doubt.head)],
@@ -175,7 +180,10 @@ class Inquiry:
 
     async def _find_out(self, doubt: Doubt, reading: Reading, document: dict[str, object]) -> str:
         """What is wrong: the entries, or the tree. Raises what the client raises."""
-        head = doubt.head or await self._heads.reaching(doubt.end)
+        head = doubt.head
+        if head is None:
+            head = await self._heads.reaching(doubt.end)
+            document["heads"] = [head_document(head)]
         base = CompactRange() if doubt.base is None else doubt.base
         if base.size:
             proven = await self._client.range_at(base.size, head)

@@ -71,6 +71,7 @@ class Trust:
             clock,
             stats,
             evidence,
+            head_at=self.verification.head_at,
             hand_on=hand_on,
             settled=self._settled,
             forked=self._forked,

@@ -146,6 +146,7 @@ class ChangedEntryTests(TrustCase):
         self.assertEqual(document["wrong_entries"], [305])
         self.assertEqual(document["heads"][0]["tree_size"], 320)
         self.assertEqual(document["verified"]["tree_size"], 300)
+        self.assertEqual(document["verified_head"]["tree_size"], 300)
         (entry,) = document["entries"]
         self.assertEqual((entry["index"], entry["leaf_hash"]), (305, leaf_hash(b"changed").hex()))
         self.assertEqual(follower.indexes, list(range(44, 320)))
@@ -197,6 +198,7 @@ class ChangedEntryTests(TrustCase):
             follower.run(1)
         (document,) = self.found("mismatch")
         self.assertEqual(document["wrong_entries"], [3210])
+        self.assertEqual(document["heads"][0]["tree_size"], 10_000)
         self.assertLess(document["range"][1], 4800)
         follower.run(200)
         self.assertEqual(follower.stats.verified_size, 10_000)
