@@ -18,6 +18,9 @@ from certstream_tx.hub.subscription import Reader, Subscription
 MIN_LOST = 1000
 """messages within the window; less is no reason: of a quiet stream half is soon lost"""
 
+MAX_SAMPLES = 60
+"""of one client, so that one that is behind for an hour costs as much as for a minute"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LagBounds:
@@ -48,8 +51,9 @@ class LagWatch:
         """seconds, as ticks"""
         self._sequences = {v: deque([(0, hub.sequence(*v))]) for v in product(hub.streams, View)}
         """second, sequence number of the view's next message; within the window, oldest first"""
-        self._losses: dict[Channel, dict[Subscription, deque[tuple[int, int]]]] = {}
-        """second, messages lost in it; likewise"""
+        self._losses: dict[Channel, dict[Subscription, deque[list[int]]]] = {}
+        """second, messages lost in the step that begins with it; likewise"""
+        self._step = max(1, bounds.window // MAX_SAMPLES)
         self._still: dict[Subscription, tuple[int, int]] = {}
         """for how many seconds it took nothing, and what its sink had queued"""
 
@@ -88,7 +92,11 @@ class LagWatch:
         fresh, channel.losses = channel.losses, {}
         losses = self._losses.setdefault(channel, {})
         for subscription, count in fresh.items():
-            losses.setdefault(subscription, deque()).append((self._now, count))
+            samples = losses.setdefault(subscription, deque())
+            if samples and samples[-1][0] + self._step > self._now:
+                samples[-1][1] += count
+            else:
+                samples.append([self._now, count])
         first = self._sequences[channel.stream, channel.view][0][1]
         after = self._hub.sequence(channel.stream, channel.view)
         for subscription, samples in list(losses.items()):

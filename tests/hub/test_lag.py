@@ -5,7 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.framing import TCP, WEBSOCKET, Wire
 from certstream_tx.hub import Hub, Slow, Stream, Subscription
-from certstream_tx.hub.lag import MIN_LOST, LagBounds, LagWatch
+from certstream_tx.hub.lag import MAX_SAMPLES, MIN_LOST, LagBounds, LagWatch
 from tests.hub.messages import Numbered, Sink
 
 RATE = 2000
@@ -82,6 +82,17 @@ class LagTests(SynchronousTestCase):
             self.assertEqual(self.second(), [])
         self.assertEqual(self.watch._still, {})
         self.assertFalse(any(self.watch._losses.values()))
+
+    def test_long_window(self) -> None:
+        """An hour's losses of a client take no more memory than a minute's, and are told apart."""
+        self.begin(window=600, stall=3600, max_lost_share=1.0)
+        client = Client(self.hub)
+        client.sink.room = 10
+        for _ in range(700):
+            self.assertEqual(self.second(rate=20), [])
+        ((samples,),) = (losses.values() for losses in self.watch._losses.values())
+        self.assertLessEqual(len(samples), MAX_SAMPLES + 1)
+        self.assertTrue(590 * 20 <= sum(count for _, count in samples) <= 600 * 20)
 
     def test_nothing_taken(self) -> None:
         """After ten seconds without a byte taken, while data waits, it is dropped."""
