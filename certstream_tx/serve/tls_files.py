@@ -80,7 +80,10 @@ class TLSFiles(Service):
         self._seen = marks
         if rested and marks != self._used:
             self._used = marks
-            self.reload()
+            try:
+                self.reload()
+            except Exception:
+                log.failure("Reading the TLS files failed; the former ones stay.")
 
     def reload(self) -> bool:
         """Read the files now, whether they changed or not; True if what they hold is used now."""

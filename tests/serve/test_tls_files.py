@@ -13,6 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 
+from certstream_tx.serve import tls_files
 from certstream_tx.serve.tls_files import LOOK_SECONDS, MAX_FILE_BYTES, TLSFileError, TLSFiles
 from tests.events import collected_events
 from tests.serve.certificates import Pair, make_pair
@@ -236,6 +237,19 @@ class ReloadTests(TLSFilesTestCase):
         self.assertEqual(len(told), 2)
         for text in told:
             self.assertIn(f"tls_key {self.key}", text)
+
+    def test_mistake_of_ours(self) -> None:
+        """Whatever goes wrong with one change, the next one is seen."""
+        files = self.started()
+        patch = self.patch(tls_files, "_read_pair", None)
+        self.write(make_pair("second"))
+        self.rest()
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+        self.assertEqual(self.names(files), ["first"])
+        patch.restore()
+        self.write(make_pair("third"))
+        self.rest()
+        self.assertEqual(self.names(files), ["third"])
 
     def test_unchanged(self) -> None:
         """Files that stay are not read again."""
