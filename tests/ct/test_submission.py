@@ -96,6 +96,15 @@ class PrecertificateTests(SynchronousTestCase):
         """The poison may stand anywhere, and the lengths may have any form."""
         first = logged("c.example.test", ISSUER, poison_first=True)
         self.assertTrue(is_of(first.precertificate, first.tbs))
+        pre, leaf = PRECERTIFICATES[0]
+        poison = pre.find(POISON)
+        begin = pre.rfind(b"\xa3\x82", 0, poison) + 8
+        moved = pre[:begin] + POISON + pre[begin:poison] + pre[poison + len(POISON) :]
+        tbs = leaf.certificate
+        self.assertTrue(_is_plainly(moved, tbs) and _is_by_parts(moved, tbs, None))
+        for place in range(len(tbs)):
+            changed = tbs[:place] + bytes((tbs[place] ^ 1,)) + tbs[place + 1 :]
+            self.assertFalse(_is_plainly(moved, changed), place)
         # Extensions of less than 128 bytes: their lengths have one octet with and without poison.
         both = [POISON, b"\x30\x07\x06\x03\x55\x1d\x0f\x04\x00"]
         short = signed(tbs_certificate(subject=common_name("x"), extensions=both))

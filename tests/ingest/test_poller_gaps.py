@@ -324,8 +324,11 @@ class FillTests(GapCase):
         tries = follower.poller.snapshot().gaps[0].tries
         down = Unavailable("connect", "refused")
         log.entry_faults = lambda start, end: down
+        before = len(log.asked)
+        follower.run(900, 1)
+        self.assertGreater(len(log.asked), before + 5)
         log.head_faults = [down] * 10_000
-        follower.run(1800, 1)
+        follower.run(900, 1)
         self.assertEqual(follower.poller.snapshot().gaps[0].tries, tries)
         log.entry_faults, log.head_faults = (lambda start, end: None), []
         follower.run(AGAIN[0] * 1.3)
