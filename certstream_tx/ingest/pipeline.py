@@ -13,15 +13,12 @@ from certstream_tx.ingest.budget import ENTRIES_AHEAD, Budget, weight
 from certstream_tx.ingest.errors import Throttled
 from certstream_tx.ingest.health import Activity
 from certstream_tx.ingest.log_client import LogClient
-from certstream_tx.ingest.neighbours import Ahead, Neighbours
+from certstream_tx.ingest.neighbours import Ahead
 from certstream_tx.ingest.outcomes import Outcomes
-from certstream_tx.ingest.ranges import MissingRanges, Range, Unreadable
+from certstream_tx.ingest.ranges import Range, Unreadable
 from certstream_tx.ingest.wakeup import Wakeup
+from certstream_tx.ingest.wanted import Wanted
 
-BATCHES_BEHIND = 2
-"""How many more batches than requests in flight may wait for a missing one before them."""
-ASK_AGAIN = 1.0
-"""Seconds. A client that finds nothing worth asking for (a partial tile) is asked again so soon."""
 ONE_PROBE_AFTER = 2
 """Failures in a row after which a log is asked one thing at a time, not ``depth`` at once."""
 MOST_EXPECTED = ENTRIES_AHEAD // 2
@@ -31,8 +28,8 @@ MOST_EXPECTED = ENTRIES_AHEAD // 2
 class Pipeline:
     """Reads on from ``position``; :meth:`follow` says how far there is something to read.
 
-    Every index is in one place: given out (before ``position``), ready, in flight, missing (its
-    request failed or answered with less), or not asked for yet (from ``frontier`` on).
+    Every index is in one place: given out (before ``position``), ready, in flight, or wanted (its
+    request failed or answered with less, or there was none yet).
     """
 
     def __init__(
@@ -48,12 +45,9 @@ class Pipeline:
         self._clock = clock
         self._outcomes = outcomes
         self._position = position
-        self._frontier = position
         self._head: SignedHead | None = None
-        self._limit = 0
         self._ready: dict[int, list[Entry] | Unreadable] = {}
-        self._missing = MissingRanges()
-        self._neighbours = Neighbours(client)
+        self._wanted = Wanted(client, position)
         self._neighbour: Range | None = None  # while it is in flight
         self._flights: set[Deferred[Any]] = set()
         self._weights: dict[int, int] = {}  # of what is ready, by its first index
@@ -69,15 +63,12 @@ class Pipeline:
     @property
     def behind(self) -> bool:
         """Whether there is something worth asking for that is not asked for yet."""
-        return len(self._missing) > 0 or (
-            self._frontier < self._limit
-            and self._client.span(self._frontier, self._limit) is not None
-        )
+        return self._wanted.behind
 
     def follow(self, head: SignedHead, limit: int) -> None:
         """Entries before ``limit`` (at most ``head.size``) may be asked for from now on."""
         self._head = head
-        self._limit = limit
+        self._wanted.limit = limit
         self._fill()
 
     async def next(self) -> list[Entry] | Unreadable:
@@ -135,114 +126,51 @@ class Pipeline:
             return False
         if now < self._pause_until:
             return self._call_again(self._pause_until - now)
-        if self._neighbours.due(self._missing.first, self._position, now):
+        if self._wanted.wants_neighbour(now, self._position):
             self._ask_neighbour(head, now)
             return not self._closed
-        wanted = self._next_missing(now) or self._next_new()
+        wanted = self._wanted.next(now, self._position, self._waiting)
         if wanted is None:
-            return self._wait_for_work(now)
+            in_flight = len(self._flights)
+            return self._call_again(
+                self._wanted.wait(now, self._position, self._waiting, in_flight)
+            )
         wanted.cost = self._expected(wanted)
         if not self._budget.take(wanted.cost, must=wanted.start == self._position):
-            self._put_back(wanted)
+            self._wanted.put_back(wanted)
             self._budget.notify(self._fill)
-            return self._wait_for_first(now)
+            # The range that others wait for needs no budget; until it is there none may come back.
+            return self._call_again(self._wanted.wait_for_first(now, self._position))
         self._send(wanted, head)
         return not self._closed
+
+    @property
+    def _waiting(self) -> int:
+        """Batches in flight, or ready to be read."""
+        return len(self._ready) + len(self._flights)
 
     def _ask_neighbour(self, head: SignedHead, now: float) -> None:
         """Ask for something else than the range that fails, be there budget or not: a little."""
         last = max((s for s, item in self._ready.items() if isinstance(item, list)), default=None)
-        missing = wanted = None
-        if last is not None:
-            wanted = self._neighbours.known(last, last + len(self._ready[last]))
-        else:
-            missing = self._missing.take_other(now, suspect=False)
-            wanted = missing or self._neighbours.further(self._frontier, self._limit)
-            if wanted is None:
-                wanted = missing = self._missing.take_other(now, suspect=True)
+        known = None if last is None else Ahead(last, last + len(self._ready[last]))
+        wanted, anyway = self._wanted.neighbour(now, known)
         if wanted is not None:
             wanted.cost = self._expected(wanted)
             self._budget.take(wanted.cost, must=True)
-            if missing is None:
+            if not anyway:
                 self._neighbour = wanted
             self._send(wanted, head)
-
-    @property
-    def _crowded(self) -> bool:
-        """Whether enough waits to be read, and nothing that is missing keeps it waiting."""
-        first = self._missing.first
-        waiting = len(self._ready) + len(self._flights)
-        return waiting >= self._client.depth + BATCHES_BEHIND and (
-            first is None or first.start != self._position
-        )
 
     def _expected(self, asked: Range) -> int:
         """What the answer will take of the budget, as far as can be told."""
         return min(MOST_EXPECTED, math.ceil((asked.end - asked.start) * self._entry_weight))
 
-    def _next_missing(self, now: float) -> Range | None:
-        """The first missing range whose time has come, cut as the client likes it best now.
-
-        None while enough waits to be read, unless this is what it waits for: where every answer
-        is short, the rest of each would be asked for at once, and read much later.
-        """
-        if self._crowded:
-            return None
-        due = self._missing.take_due(now)
-        if due is None:
-            return None
-        # The last range may grow with the head; others end where their neighbours begin.
-        last = due.end == self._frontier and not due.narrowed
-        end = self._client.span(due.start, max(self._limit, due.end)) or due.end
-        end = self._neighbours.end_before(end) if last else min(end, due.end)
-        if end < due.end:
-            self._missing.add(Range(end, due.end))
-        self._frontier = max(self._frontier, end)
-        due.end = end
-        return due
-
-    def _next_new(self) -> Range | None:
-        """The next range that was never asked for, unless enough waits to be read already."""
-        self._frontier = self._neighbours.frontier(self._frontier)
-        outstanding = len(self._ready) + len(self._flights) + len(self._missing)
-        if self._frontier >= self._limit or outstanding >= self._client.depth + BATCHES_BEHIND:
-            return None
-        end = self._client.span(self._frontier, self._limit)
-        if end is None:
-            return None
-        start, self._frontier = self._frontier, self._neighbours.end_before(end)
-        return Range(start, self._frontier)
-
-    def _put_back(self, unasked: Range) -> None:
-        """Return a range for which there is no budget now."""
-        if unasked.end == self._frontier and not unasked.tries:
-            self._frontier = unasked.start
-        else:
-            self._missing.add(unasked)
-
-    def _wait_for_work(self, now: float) -> bool:
-        """Come back when a missing range is due, or when the client may have changed its mind."""
-        due = self._missing.next_due()
-        if due is not None:
-            # When it is crowded, what is read next makes room and asks again.
-            return not self._crowded and self._call_again(due - now)
-        if not self._flights and self._frontier < self._limit:
-            return self._call_again(ASK_AGAIN)
-        return False
-
-    def _wait_for_first(self, now: float) -> bool:
-        """Come back when the range that the others wait for is due: it needs no budget, and until
-        it is there none may be given back."""
-        first = self._missing.first
-        if first is not None and first.start == self._position and first.not_before > now:
-            return self._call_again(first.not_before - now)
-        return False
-
-    def _call_again(self, seconds: float) -> bool:
+    def _call_again(self, seconds: float | None) -> bool:
         """Nothing is sent now: False."""
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = self._clock.callLater(max(0.0, seconds), self._fill)
+        if seconds is not None:
+            if self._timer is not None and self._timer.active():
+                self._timer.cancel()
+            self._timer = self._clock.callLater(seconds, self._fill)
         return False
 
     def _send(self, wanted: Range, head: SignedHead) -> None:
@@ -264,11 +192,12 @@ class Pipeline:
         if not self._closed:
             if asked is self._neighbour:
                 self._neighbour = None
-                kept = self._keep_ahead(entries, asked.start)
+                kept = asked.start not in self._ready and self._wanted.keeps_ahead(
+                    asked.start, len(entries)
+                )
             else:
                 kept = True
-                if len(entries) < asked.end - asked.start:
-                    self._missing.add(Range(asked.start + len(entries), asked.end))
+                self._wanted.came_short(asked, len(entries))
             if kept:
                 self._ready[asked.start] = entries
                 taken = self._weights[asked.start] = weight(entries)
@@ -276,7 +205,7 @@ class Pipeline:
                 self._entry_weight = max(1.0, lately, self._entry_weight / 2)
             self._failures_in_a_row = 0
             self._pause_until = 0.0
-            self._neighbours.answered(self._clock.seconds())
+            self._wanted.answered(self._clock.seconds())
             self._outcomes.answered(Activity.ENTRIES)
             self._give_up()
             self._arrival.fire()
@@ -285,13 +214,6 @@ class Pipeline:
         else:
             self._budget.give(asked.cost - taken)
         self._fill()
-
-    def _keep_ahead(self, entries: list[Entry], start: int) -> bool:
-        """Whether these lie beyond the frontier, and nobody asked for them since."""
-        if self._frontier > start or start in self._ready or self._neighbours.ahead is not None:
-            return False
-        self._neighbours.ahead = Ahead(start, start + len(entries))
-        return True
 
     def _failed(self, failure: Failure, asked: Range) -> None:
         if not self._closed:
@@ -309,12 +231,9 @@ class Pipeline:
         asked.not_before = now + delay
         # 429 is pace: the client's pace sees to it that this range does not come too early.
         if failure.check(Throttled) is None:
-            asked.failed(failure.getErrorMessage(), now, self._neighbours.answered_at)
-        if self._client.divisible and asked.to_be_halved(now):
-            for half in asked.halves():
-                self._missing.add(half)
+            self._wanted.failed(asked, failure.getErrorMessage(), now)
         else:
-            self._missing.add(asked)
+            self._wanted.throttled(asked)
 
     def _count_failure(self, failure: Failure, asked: Range) -> float:
         delay = self._outcomes.failed(Activity.ENTRIES, failure, asked.attempts + 1, asked.sent_at)
@@ -326,16 +245,7 @@ class Pipeline:
 
     def _give_up(self) -> None:
         """Let others pass what alone keeps them waiting, once the effort was made."""
-        beyond = [start for start in self._ready if start > self._position]
-        if not beyond:
-            return
-        now, divisible = self._clock.seconds(), self._client.divisible
-        given_up = self._missing.give_up(self._position, now, divisible=divisible)
-        if given_up is None:
-            return
-        if given_up.end == self._frontier and self._frontier not in self._ready:
-            # Nothing that was asked for in order can be read: go on at what is known to be.
-            self._frontier = min(beyond)
-            given_up = given_up._replace(end=self._frontier)
-        self._ready[given_up.start] = given_up
-        self._arrival.fire()
+        given_up = self._wanted.give_up(self._clock.seconds(), self._position, self._ready)
+        if given_up is not None:
+            self._ready[given_up.start] = given_up
+            self._arrival.fire()

@@ -13,9 +13,10 @@ from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest.budget import Budget
 from certstream_tx.ingest.errors import BadBody, Lagging, Refused, Throttled, Unavailable
 from certstream_tx.ingest.outcomes import Outcomes
-from certstream_tx.ingest.pipeline import BATCHES_BEHIND, Pipeline
+from certstream_tx.ingest.pipeline import Pipeline
 from certstream_tx.ingest.ranges import GIVE_UP_SECONDS, Unreadable
 from certstream_tx.ingest.settings import PollSettings
+from certstream_tx.ingest.wanted import BATCHES_BEHIND
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import FakeLog, head_of
 
