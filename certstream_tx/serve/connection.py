@@ -7,17 +7,19 @@ from twisted.internet.tcp import Connection
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper
 from twisted.protocols.policies import ProtocolWrapper
 
+from certstream_tx.serve import tcp_options
 from certstream_tx.serve.buffered_writer import BufferedWriter
 from certstream_tx.serve.socket_writer import SocketTransport, SocketWriter
 from certstream_tx.serve.writer import ClientTransport, Writer
 
 
 def writer_for(transport: ClientTransport) -> Writer:
-    """The writer for this kind of connection.
+    """The writer for this kind of connection, whose kernel is told to keep little for it.
 
     Never chosen by what attributes a transport has: wrappers pass unknown ones on to the socket's
     transport below them, and plaintext would go out beside the ciphertext.
     """
+    tcp_options.bound_unsent(transport)
     below: object = transport
     if isinstance(transport, HAProxyProtocolWrapper):
         # It reads the line that comes before everything, and passes on what is written as it is.

@@ -1,6 +1,6 @@
 """Which writer a connection gets."""
 
-from socket import socketpair
+from socket import IPPROTO_TCP, TCP_NOTSENT_LOWAT, create_connection, create_server, socketpair
 
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Factory, Protocol
@@ -13,6 +13,7 @@ from zope.interface import alsoProvides
 from certstream_tx.serve.buffered_writer import BufferedWriter
 from certstream_tx.serve.connection import writer_for
 from certstream_tx.serve.socket_writer import SocketWriter
+from certstream_tx.serve.tcp_options import UNSENT_BYTES
 from tests.serve.certificates import server_options
 from tests.serve.memory import Descriptors
 
@@ -28,6 +29,27 @@ class ChoiceTests(SynchronousTestCase):
         connection = Connection(ours, Protocol(), Descriptors())  # type: ignore[arg-type]
         connection.connected = 1
         return connection
+
+    def test_kernel_keeps_little(self) -> None:
+        """What waits for a client that does not read waits in the ring, whatever is above TCP."""
+        for wrapped in (False, True):
+            with create_server(("127.0.0.1", 0)) as server:
+                theirs = create_connection(server.getsockname())
+                ours, _ = server.accept()
+            self.addCleanup(theirs.close)
+            self.addCleanup(ours.close)
+            ours.setblocking(False)
+            connection = Connection(ours, Protocol(), Descriptors())  # type: ignore[arg-type]
+            if wrapped:
+                inner = Factory.forProtocol(Protocol)
+                protocol = TLSMemoryBIOFactory(server_options(), False, inner).buildProtocol(None)
+                connection.connected = 1
+                protocol.makeConnection(connection)
+                writer_for(protocol)
+            else:
+                writer_for(connection)
+            unsent = ours.getsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT)
+            self.assertEqual(unsent, UNSENT_BYTES)
 
     def test_plain(self) -> None:
         """A socket's own transport is written to directly."""

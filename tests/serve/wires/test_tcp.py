@@ -265,6 +265,7 @@ class SocketTests(LineTestCase):
         self.addCleanup(theirs.close)
         connection = Connection(ours, Protocol(), Descriptors())  # type: ignore[arg-type]
         tcp_options.prepare(connection)
+        tcp_options.bound_unsent(connection)
         self.assertFalse(connection.getTcpKeepAlive())
 
     def test_peer_that_is_gone_already(self) -> None:
