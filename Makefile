@@ -44,9 +44,9 @@ soak: $(VENV)/.dev
 ## pages that are generated from code
 docs: $(VENV)/.run
 	$(BIN)/python -m certstream_tx.config > docs/configuration.md
-	$(BIN)/python -m certstream_tx.serve.metrics_page > docs/metrics.md
+	$(BIN)/python -m certstream_tx.serve.metrics.page > docs/metrics.md
 	for name in full lite domains-only heartbeat notice; do \
-		$(BIN)/python -m certstream_tx.schema $$name > docs/schema/$$name.json || exit 1; done
+		$(BIN)/python -m certstream_tx.message.schema $$name > docs/schema/$$name.json || exit 1; done
 
 dist: $(VENV)/.dev
 	$(BIN)/python -m build --outdir dist .

@@ -15,7 +15,7 @@ from benchmarks.parse import RFC6962, TILED, Original, live_entries, tile_entrie
 from certstream_tx.ct.entry import Entry
 from certstream_tx.deflate import LEVEL, MEMORY, STRATEGY, WINDOW_BYTES, alone
 from certstream_tx.framing import websocket_deflated, websocket_text
-from certstream_tx.message import Message, Source
+from certstream_tx.message.documents import Message, Source
 
 COUNT = 1024
 ROUNDS = 5

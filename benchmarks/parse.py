@@ -20,7 +20,7 @@ from cryptography import x509
 from certstream_tx.certificate import read_certificate
 from certstream_tx.ct.entry import Entry, entry_of, read_entry
 from certstream_tx.ct.tiles import read_data_tile
-from certstream_tx.message import Message, Source, build_message
+from certstream_tx.message.documents import Message, Source, build_message
 
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures"
 TILE = FIXTURES / "static" / "navigli2025h2" / "tile" / "data" / "000"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from certstream_tx.library.logs import find_log, known_logs
     from certstream_tx.library.messages import message_of
     from certstream_tx.library.serving import make_server
-    from certstream_tx.message import Message, Source
+    from certstream_tx.message.documents import Message, Source
 
 __version__ = "0.1.0"
 
@@ -48,7 +48,7 @@ _HOMES = {
     "library.logs": ("find_log", "known_logs"),
     "library.messages": ("message_of",),
     "library.serving": ("make_server",),
-    "message": ("Message", "Source"),
+    "message.documents": ("Message", "Source"),
 }
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 

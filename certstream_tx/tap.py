@@ -7,44 +7,44 @@ from twisted.application.service import IService
 
 from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.log_list import Log
-from certstream_tx.cycle_collection import CycleCollection
 from certstream_tx.demo.service import DemoLogs
-from certstream_tx.demonstration import Demonstration, OfflineFallback
 from certstream_tx.events import logger, set_level
 from certstream_tx.hub import Hub, Newest, Stream, filters
 from certstream_tx.hub.broadcast import RING_SECONDS
 from certstream_tx.hub.lag import LagBounds
-from certstream_tx.ingest.budget import Budget
-from certstream_tx.ingest.file_thread import FileThread
-from certstream_tx.ingest.followed_logs import FollowedLogs
-from certstream_tx.ingest.log_lists import LogLists
-from certstream_tx.ingest.log_selection import check_own_logs
-from certstream_tx.ingest.name_lookup import NameLookup
-from certstream_tx.ingest.poller import LogPoller
-from certstream_tx.ingest.positions import Positions, StateFileError
-from certstream_tx.ingest.reading import EntryReader
-from certstream_tx.ingest.reading_out import read_out
-from certstream_tx.live import ChosenLogs, live_parts
-from certstream_tx.log_clients import LogClients, poll_settings, stats_of
-from certstream_tx.log_output import QuietRepeats, choose_observer
-from certstream_tx.message import EXAMPLES, heartbeat
-from certstream_tx.options import Options
-from certstream_tx.readiness import Readiness
-from certstream_tx.reload import Reloading
+from certstream_tx.ingest.http.name_lookup import NameLookup
+from certstream_tx.ingest.lists.followed_logs import FollowedLogs
+from certstream_tx.ingest.lists.log_lists import LogLists
+from certstream_tx.ingest.lists.log_selection import check_own_logs
+from certstream_tx.ingest.lists.reading_out import read_out
+from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.polling.poller import LogPoller
+from certstream_tx.ingest.polling.reading import EntryReader
+from certstream_tx.ingest.state.file_thread import FileThread
+from certstream_tx.ingest.state.positions import Positions, StateFileError
+from certstream_tx.message.documents import EXAMPLES, heartbeat
 from certstream_tx.serve.access.gate import Gate, most_waiting
 from certstream_tx.serve.access.policy import Policy
-from certstream_tx.serve.clients import Clients
-from certstream_tx.serve.descriptors import Descriptors
-from certstream_tx.serve.exposition import Exposition
-from certstream_tx.serve.invitation import Invitation
-from certstream_tx.serve.listening import LINES, ListenError, Listening
-from certstream_tx.serve.metrics import Sources
-from certstream_tx.serve.reports import Reports
+from certstream_tx.serve.metrics.exposition import Exposition
+from certstream_tx.serve.metrics.table import Sources
+from certstream_tx.serve.pages.reports import Reports
+from certstream_tx.serve.ports.descriptors import Descriptors
+from certstream_tx.serve.ports.invitation import Invitation
+from certstream_tx.serve.ports.listening import LINES, ListenError, Listening
+from certstream_tx.serve.ports.tls_files import TLSFiles
 from certstream_tx.serve.site import Surface, make_site
-from certstream_tx.serve.slow_readers import SlowReaders
-from certstream_tx.serve.tcp import LineFactory
-from certstream_tx.serve.tls_files import TLSFiles
-from certstream_tx.server import Server
+from certstream_tx.serve.wires.clients import Clients
+from certstream_tx.serve.wires.slow_readers import SlowReaders
+from certstream_tx.serve.wires.tcp import LineFactory
+from certstream_tx.service.cycle_collection import CycleCollection
+from certstream_tx.service.demonstration import Demonstration, OfflineFallback
+from certstream_tx.service.live import ChosenLogs, live_parts
+from certstream_tx.service.log_clients import LogClients, poll_settings, stats_of
+from certstream_tx.service.log_output import QuietRepeats, choose_observer
+from certstream_tx.service.options import Options
+from certstream_tx.service.readiness import Readiness
+from certstream_tx.service.reload import Reloading
+from certstream_tx.service.server import Server
 from certstream_tx.stats import LogStats, ReloadStats
 
 __all__ = ["Options", "makeService"]

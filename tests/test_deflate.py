@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.entry import read_entry
 from certstream_tx.deflate import FLUSH_TAIL, WINDOW_BYTES, Deflator, alone
-from certstream_tx.message import Message, Source
+from certstream_tx.message.documents import Message, Source
 from tests.ct.samples import page_entries
 
 TEXTS = st.lists(

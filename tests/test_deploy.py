@@ -19,7 +19,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from certstream_tx.config import Config
 from certstream_tx.config.reading import LEAVES
-from certstream_tx.serve.metrics import HISTOGRAMS, METRICS
+from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS
 from certstream_tx.stats import LogStatus, Trust
 
 ROOT = Path(__file__).parent.parent

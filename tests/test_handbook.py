@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.config.reading import LEAVES
-from certstream_tx.serve.metrics import HISTOGRAMS, METRICS
+from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS
 from tests.command_line.terminal import CommandTestCase
 from tests.command_line.test_import_config import GO
 

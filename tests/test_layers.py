@@ -15,7 +15,6 @@ LAYER = {
     "config": PURE,
     "certificate": PURE,
     "message": PURE,
-    "message_fields": PURE,
     "framing": PURE,
     "deflate": PURE,
     "hub": CORE,
@@ -25,20 +24,26 @@ LAYER = {
     "ingest": EDGE,
     "serve": EDGE,
     "demo": EDGE,
-    "cycle_collection": TOP,
-    "options": TOP,
-    "server": TOP,
-    "demonstration": TOP,
-    "readiness": TOP,
-    "log_output": TOP,
-    "schema": TOP,
-    "command_line": TOP,
+    "service": TOP,
     "library": TOP,
-    "live": TOP,
-    "log_clients": TOP,
-    "reload": TOP,
+    "command_line": TOP,
     "tap": TOP,
 }
+WITHIN = {
+    "ingest": [
+        "wakeup",
+        "http",
+        "pacing",
+        "clients",
+        "state",
+        "condition",
+        "trust",
+        "polling",
+        "lists",
+    ],
+    "serve": ["answers", "access", "writing", "wires", "metrics", "pages", "ports", "site"],
+}
+"""The parts of an edge: each knows those before it."""
 PURE_MAY_IMPORT = {"cryptography", "msgspec", "yaml"}
 
 
@@ -95,6 +100,22 @@ class LayerTests(SynchronousTestCase):
                 if there is None or there[0] == here[0]:
                     continue
                 if there[1] > here[1] or (there[1] == here[1] == EDGE):
+                    wrong.append(f"{name} imports {imported}")
+        self.assertEqual(wrong, [])
+
+    def test_parts_of_an_edge_know_those_before_them(self) -> None:
+        """Within an edge, too, imports point one way."""
+        wrong = []
+        for name, tree in modules():
+            edge, _, place = name.partition(".")
+            if edge not in WITHIN or not place:
+                continue
+            order = WITHIN[edge]
+            for imported, _ in imports(tree):
+                there = imported.removeprefix("certstream_tx.").split(".")
+                if there[0] != edge or there[1:2] == [] or there[1] not in order:
+                    continue
+                if order.index(there[1]) > order.index(place.split(".")[0]):
                     wrong.append(f"{name} imports {imported}")
         self.assertEqual(wrong, [])
 

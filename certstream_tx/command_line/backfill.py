@@ -17,14 +17,14 @@ from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.signatures import SignatureError
-from certstream_tx.ingest.errors import FetchError, MerkleMismatch
-from certstream_tx.ingest.log_lists import LogLists
-from certstream_tx.ingest.log_selection import check_own_logs
-from certstream_tx.ingest.proven_range import BeyondHead, ProvenRange
+from certstream_tx.ingest.http.errors import FetchError, MerkleMismatch
+from certstream_tx.ingest.lists.log_lists import LogLists
+from certstream_tx.ingest.lists.log_selection import check_own_logs
+from certstream_tx.ingest.trust.proven_range import BeyondHead, ProvenRange
 from certstream_tx.library.logs import find_log
 from certstream_tx.library.messages import message_of
-from certstream_tx.log_clients import LogClients, stats_of
-from certstream_tx.message import Message
+from certstream_tx.message.documents import Message
+from certstream_tx.service.log_clients import LogClients, stats_of
 
 STREAMS: Final[dict[str, Callable[[Message], bytes | None]]] = {
     "full": Message.full,

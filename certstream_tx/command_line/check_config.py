@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from certstream_tx.options import Options
+from certstream_tx.service.options import Options
 
 
 def run(arguments: Sequence[str]) -> int:

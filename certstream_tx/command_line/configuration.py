@@ -1,7 +1,7 @@
 """The configuration that the server would run with, for commands that go by it."""
 
 from certstream_tx.config import Config
-from certstream_tx.options import Options
+from certstream_tx.service.options import Options
 
 
 def in_force(path: str | None) -> Config:

@@ -14,10 +14,10 @@ from certstream_tx.command_line.configuration import in_force
 from certstream_tx.command_line.failure import CommandError, read_bounded
 from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.log_list import Log, LogListError
-from certstream_tx.ingest.list_cache import ListCache, SignedList
-from certstream_tx.ingest.list_source import ListKey, Offer, packaged_list
-from certstream_tx.ingest.log_selection import followed
-from certstream_tx.ingest.state_file import (
+from certstream_tx.ingest.lists.list_cache import ListCache, SignedList
+from certstream_tx.ingest.lists.list_source import ListKey, Offer, packaged_list
+from certstream_tx.ingest.lists.log_selection import followed
+from certstream_tx.ingest.state.state_file import (
     MAX_STATE_BYTES,
     SavedPosition,
     State,
@@ -27,7 +27,7 @@ from certstream_tx.ingest.state_file import (
     replace_file,
     write_state,
 )
-from certstream_tx.ingest.state_lock import StateFileError, StateLock
+from certstream_tx.ingest.state.state_lock import StateFileError, StateLock
 
 BACKUP = ".before-import"
 

@@ -2,15 +2,7 @@
 
 import msgspec
 
-
-class Notice(msgspec.Struct, frozen=True, gc=False, tag_field="message_type", tag="notice"):
-    """The document of a notice."""
-
-    kind: str
-    count: int
-    first: str = msgspec.field(name="from")
-    last: str = msgspec.field(name="to")
-
+from certstream_tx.message.fields import Notice
 
 _encode = msgspec.json.Encoder().encode
 

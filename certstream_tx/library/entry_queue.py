@@ -7,7 +7,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ingest.wakeup import Wakeup
-from certstream_tx.message import Source
+from certstream_tx.message.documents import Source
 from certstream_tx.stats import LogStats
 
 

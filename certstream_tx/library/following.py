@@ -11,13 +11,13 @@ from twisted.internet.interfaces import IReactorTime
 from certstream_tx.config import Config
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.log_list import Log
-from certstream_tx.ingest.budget import Budget
-from certstream_tx.ingest.poller import LogPoller
-from certstream_tx.ingest.positions import Positions, SavedPosition
-from certstream_tx.ingest.settings import PollSettings
+from certstream_tx.ingest.condition.settings import PollSettings
+from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.polling.poller import LogPoller
+from certstream_tx.ingest.state.positions import Positions, SavedPosition
 from certstream_tx.library.entry_queue import EntryQueue
 from certstream_tx.library.settings import loaded
-from certstream_tx.log_clients import LogClients, poll_settings, stats_of
+from certstream_tx.service.log_clients import LogClients, poll_settings, stats_of
 from certstream_tx.stats import LogStats
 
 MAX_WAITING: Final = 64

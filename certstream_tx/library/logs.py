@@ -5,8 +5,8 @@ from difflib import get_close_matches
 from typing import Final
 
 from certstream_tx.ct.log_list import Log, read_log_list
-from certstream_tx.ingest.list_source import packaged_list
-from certstream_tx.ingest.log_selection import named
+from certstream_tx.ingest.lists.list_source import packaged_list
+from certstream_tx.ingest.lists.log_selection import named
 
 MAX_NAMED: Final = 10
 """in one line"""

@@ -4,7 +4,7 @@ from time import time
 
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.log_list import Log
-from certstream_tx.message import Message, Source
+from certstream_tx.message.documents import Message, Source
 
 __all__ = ["message_of"]
 

@@ -9,7 +9,7 @@ from twisted.application.service import IService
 from certstream_tx.config import Loaded
 from certstream_tx.events import logger, set_level
 from certstream_tx.library.settings import loaded
-from certstream_tx.options import Options
+from certstream_tx.service.options import Options
 from certstream_tx.tap import compose
 
 log = logger("certstream_tx")

@@ -29,14 +29,14 @@ from certstream_tx.serve.answers import (
     error,
     error_document,
 )
-from certstream_tx.serve.api import api_node
-from certstream_tx.serve.clients import Clients
-from certstream_tx.serve.examples import example
-from certstream_tx.serve.pages import landing_page
-from certstream_tx.serve.reports import Reports
-from certstream_tx.serve.sse import EventStreamNode
-from certstream_tx.serve.takeover import let_go
-from certstream_tx.serve.websocket import StreamFactory, StreamResource
+from certstream_tx.serve.pages.api import api_node
+from certstream_tx.serve.pages.examples import example
+from certstream_tx.serve.pages.landing import landing_page
+from certstream_tx.serve.pages.reports import Reports
+from certstream_tx.serve.wires.clients import Clients
+from certstream_tx.serve.wires.sse import EventStreamNode
+from certstream_tx.serve.wires.takeover import let_go
+from certstream_tx.serve.wires.websocket import StreamFactory, StreamResource
 
 log = logger("certstream_tx.http")
 

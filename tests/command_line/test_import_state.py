@@ -6,12 +6,12 @@ from typing import Any
 
 from certstream_tx.command_line import import_state
 from certstream_tx.ct.log_list import Log
-from certstream_tx.ingest.list_cache import ListCache
-from certstream_tx.ingest.list_source import packaged_list
-from certstream_tx.ingest.state_file import MAX_STATE_BYTES, SavedPosition, State, read_state
-from certstream_tx.ingest.state_lock import StateLock
+from certstream_tx.ingest.lists.list_cache import ListCache
+from certstream_tx.ingest.lists.list_source import packaged_list
+from certstream_tx.ingest.state.state_file import MAX_STATE_BYTES, SavedPosition, State, read_state
+from certstream_tx.ingest.state.state_lock import StateLock
 from tests.command_line.terminal import CommandTestCase, Ran
-from tests.ingest.made_lists import listed, made_list, public_pem
+from tests.ingest.lists.made_lists import listed, made_list, public_pem
 
 CONFIG = """\
 ct_logs_url: null

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.ct.entry import read_entry
 from certstream_tx.hub import Newest
 from certstream_tx.hub.newest import BYTES_EACH, LARGEST_SHARE, LEAST_BYTES
-from certstream_tx.message import Source, build_message
+from certstream_tx.message.documents import Source, build_message
 from tests.ct.samples import page_entries
 from tests.hub.messages import Numbered
 

@@ -15,14 +15,14 @@ from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.merkle import CompactRange, leaf_hash
 from certstream_tx.ct.signatures import SignedHead
-from certstream_tx.ingest.budget import Budget
-from certstream_tx.ingest.errors import MerkleMismatch
-from certstream_tx.ingest.evidence import Evidence
-from certstream_tx.ingest.log_client import Served
-from certstream_tx.ingest.poller import LogPoller
-from certstream_tx.ingest.positions import Positions
-from certstream_tx.ingest.reading import EntryReader
-from certstream_tx.ingest.settings import PollSettings
+from certstream_tx.ingest.clients.log_client import Served
+from certstream_tx.ingest.condition.settings import PollSettings
+from certstream_tx.ingest.http.errors import MerkleMismatch
+from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.polling.poller import LogPoller
+from certstream_tx.ingest.polling.reading import EntryReader
+from certstream_tx.ingest.state.evidence import Evidence
+from certstream_tx.ingest.state.positions import Positions
 from certstream_tx.stats import LogStats
 
 

@@ -16,11 +16,11 @@ from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.demo.log import DemoLog, Kind
 from certstream_tx.demo.rfc6962 import rfc6962
 from certstream_tx.demo.static import static
-from certstream_tx.ingest.fetch import Fetcher
-from certstream_tx.ingest.issuers import IssuerCache
-from certstream_tx.ingest.pace import Pace
-from certstream_tx.ingest.rfc6962 import RFC6962Client
-from certstream_tx.ingest.static import StaticClient
+from certstream_tx.ingest.clients.issuers import IssuerCache
+from certstream_tx.ingest.clients.rfc6962 import RFC6962Client
+from certstream_tx.ingest.clients.static import StaticClient
+from certstream_tx.ingest.http.fetch import Fetcher
+from certstream_tx.ingest.pacing.pace import Pace
 from certstream_tx.stats import LogStats
 
 URL = "https://log.example/2026"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from certstream_tx.ingest.state_file import bare_url, read_state
+from certstream_tx.ingest.state.state_file import bare_url, read_state
 from tests.integration.server_process import ServerProcess, clean_environment
 from tests.soak.soak_kill import Collector
 

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.entry import Entry
 from certstream_tx.library.entry_queue import EntryQueue
-from certstream_tx.message import Source
+from certstream_tx.message.documents import Source
 from certstream_tx.stats import LogStats
 
 SOURCE = Source("a", "https://a.example", None, None, "rfc6962")

@@ -6,7 +6,7 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx import ConfigError, make_server
-from certstream_tx.server import Server
+from certstream_tx.service.server import Server
 
 
 class MakeServerTests(SynchronousTestCase):

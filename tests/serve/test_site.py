@@ -16,8 +16,8 @@ from certstream_tx.serve.site import (
     Surface,
 )
 from tests.hub.messages import Numbered
-from tests.serve.test_websocket import HouseTestCase
 from tests.serve.visitor import House
+from tests.serve.wires.test_websocket import HouseTestCase
 
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"

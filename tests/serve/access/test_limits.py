@@ -18,8 +18,8 @@ from certstream_tx.serve.access.policy import ConnectionLimit, Policy, RateLimit
 from certstream_tx.serve.access.tokens import Tokens
 from certstream_tx.serve.answers import JSON, Document, Node, Page
 from certstream_tx.serve.site import ABORT_SECONDS, REQUEST_SECONDS, Surface
-from certstream_tx.serve.tcp import CHOICE_SECONDS, HANDSHAKE_SECONDS, LineFactory
-from certstream_tx.serve.websocket import StreamProtocol
+from certstream_tx.serve.wires.tcp import CHOICE_SECONDS, HANDSHAKE_SECONDS, LineFactory
+from certstream_tx.serve.wires.websocket import StreamProtocol
 from tests.serve.links import Link, PlainLink, TLSLink
 from tests.serve.memory import SocketTransport
 from tests.serve.visitor import Answer, House, masked

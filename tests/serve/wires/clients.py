@@ -19,7 +19,7 @@ from certstream_tx.framing import (
 )
 from certstream_tx.hub import Channel, Stream
 from certstream_tx.serve.site import PATHS, Surface
-from certstream_tx.serve.tcp import LineFactory
+from certstream_tx.serve.wires.tcp import LineFactory
 from tests.hub.messages import Numbered
 from tests.serve.links import Link
 from tests.serve.memory import ENDLESS, split_frames

@@ -10,10 +10,10 @@ from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.hub import Stream
-from certstream_tx.serve.clients import STOP_SECONDS
-from certstream_tx.serve.delivery_metrics import DELIVERY
-from certstream_tx.serve.metric_rows import Sources
-from certstream_tx.serve.slow_metrics import SLOW
+from certstream_tx.serve.metrics.delivery import DELIVERY
+from certstream_tx.serve.metrics.rows import Sources
+from certstream_tx.serve.metrics.slow import SLOW
+from certstream_tx.serve.wires.clients import STOP_SECONDS
 from tests.hub.messages import Numbered, number_of
 from tests.serve.links import Link
 from tests.serve.visitor import House

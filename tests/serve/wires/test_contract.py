@@ -1,7 +1,7 @@
 """One contract, three wires: the same tests over each, on plain connections and over TLS."""
 
 from certstream_tx.hub.channel import CHUNK_BYTES
-from certstream_tx.serve.socket_writer import SocketWriter
+from certstream_tx.serve.writing.socket_writer import SocketWriter
 from tests.serve.links import PlainLink, TLSLink
 from tests.serve.wires import contract
 from tests.serve.wires.clients import (

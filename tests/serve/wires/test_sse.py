@@ -17,8 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.framing import SSE_RETRY
 from certstream_tx.hub import Stream
-from certstream_tx.serve.passive import MAX_INPUT_BYTES
 from certstream_tx.serve.site import MAX_BODY_BYTES, REQUEST_SECONDS
+from certstream_tx.serve.wires.passive import MAX_INPUT_BYTES
 from tests.serve.links import Link, PlainLink, TLSLink
 from tests.serve.visitor import House
 from tests.serve.wires.clients import make_house, publish

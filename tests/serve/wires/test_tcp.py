@@ -19,10 +19,10 @@ from twisted.protocols.basic import LineReceiver
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.hub import Stream
-from certstream_tx.serve import tcp_options
-from certstream_tx.serve.clients import HEARTBEAT_SECONDS
-from certstream_tx.serve.passive import MAX_INPUT_BYTES
-from certstream_tx.serve.tcp import CHOICE_SECONDS, HANDSHAKE_SECONDS, LineFactory
+from certstream_tx.serve.wires.clients import HEARTBEAT_SECONDS
+from certstream_tx.serve.wires.passive import MAX_INPUT_BYTES
+from certstream_tx.serve.wires.tcp import CHOICE_SECONDS, HANDSHAKE_SECONDS, LineFactory
+from certstream_tx.serve.writing import tcp_options
 from tests.events import collected_events
 from tests.serve.links import PlainLink, TLSLink
 from tests.serve.memory import Descriptors

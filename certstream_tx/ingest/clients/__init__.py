@@ -1,0 +1,1 @@
+"""Asking a log: the two protocols behind one interface."""

@@ -1,0 +1,1 @@
+"""Fetching from a log: one request, bounded in bytes and time."""

@@ -1,0 +1,1 @@
+"""Which logs there are, and which of them are followed."""

@@ -1,0 +1,1 @@
+"""Following one log: what is asked for next, and what becomes of it."""

@@ -1,0 +1,82 @@
+"""What is asked beside a range that fails: whether the log gives something else meanwhile."""
+
+from typing import Final, NamedTuple
+
+from certstream_tx.ingest.clients.log_client import LogClient
+from certstream_tx.ingest.polling.ranges import NEIGHBOUR_SECONDS, SUSPECT_AFTER, Range
+
+FURTHER: Final = 2
+"""How many times further ahead each try goes: a few reach over all that a log may have lost, before
+it counts as one that cannot be read at all."""
+
+
+class Ahead(NamedTuple):
+    """Entries that were fetched from beyond everything that was asked for in order."""
+
+    start: int
+    end: int
+
+
+class Neighbours:
+    """Tells a range that cannot be read from a log that is ill.
+
+    While the first range fails and all that may wait behind it waits, nothing is asked for that
+    could show whether the log is well. Then something else is: entries that are there already, or
+    such that lie further ahead, ever further as long as those cannot be read either.
+    """
+
+    def __init__(self, client: LogClient) -> None:
+        self._client = client
+        self._asked_for: tuple[int, int] | None = None
+        self._reach = 0  # spans ahead of the frontier that are tried next
+        self.answered_at: float | None = None
+        """when the log gave entries last"""
+        self.ahead: Ahead | None = None
+        """what was read beyond the frontier and waits there"""
+
+    def answered(self, now: float) -> None:
+        """The log gave entries."""
+        self.answered_at = now
+        self._reach = 0
+
+    def due(self, first: Range | None, position: int, now: float) -> bool:
+        """Whether something else is to be asked before ``first``: once for each of its failures."""
+        if (
+            first is None
+            or first.start != position
+            or first.attempts < SUSPECT_AFTER
+            or first.not_before > now
+            or self._asked_for == (first.start, first.attempts)
+            or (self.answered_at is not None and now - self.answered_at <= NEIGHBOUR_SECONDS)
+        ):
+            return False
+        self._asked_for = (first.start, first.attempts)
+        return True
+
+    def known(self, start: int, end: int) -> Range | None:
+        """A range that could be read a while ago, as little of it as can be had."""
+        return Range(start, start + 1 if self._client.divisible else end)
+
+    def further(self, frontier: int, limit: int) -> Range | None:
+        """A range beyond the frontier, further with each time that none could be read."""
+        end = self._client.span(frontier, limit)
+        if end is None:
+            return None
+        start = frontier + self._reach * (end - frontier)
+        self._reach = self._reach * FURTHER or 1
+        reached = self._client.span(start, limit) if start < limit else None
+        if reached is None:
+            self._reach = 1
+            return Range(frontier, end)
+        return Range(start, reached)
+
+    def end_before(self, end: int) -> int:
+        """Where a request that would end at ``end`` must end: before what is there already."""
+        return end if self.ahead is None else min(end, self.ahead.start)
+
+    def frontier(self, frontier: int) -> int:
+        """The frontier, moved past what was read ahead once it gets there."""
+        if self.ahead is not None and frontier >= self.ahead.start:
+            frontier = max(frontier, self.ahead.end)
+            self.ahead = None
+        return frontier

@@ -1,0 +1,177 @@
+"""Ranges of a log that are to be read, and how long one is tried that others need not wait for.
+
+A log that is ill is waited for, however long that takes. A range is given up only when the log
+gives others meanwhile, so that what keeps them waiting is this range alone: a page that stays
+garbage, a tile that was lost. It then becomes a gap, which is tried on beside the reading.
+"""
+
+from bisect import insort
+from dataclasses import dataclass, field
+from typing import Final
+
+from certstream_tx.ct.entry import Entry
+from certstream_tx.ingest.http.errors import BadBody
+from certstream_tx.ingest.state.gaps import Unreadable
+
+GIVE_UP_SECONDS: Final = 20.0
+GIVE_UP_TRIES: Final = 5
+"""The effort before a range is given up, both of them, while the log gave others. A cache that is
+behind its log catches up within seconds; entries that come late cost their order alone, the ones
+behind them, if they are held back, all of their worth."""
+
+NARROW_AFTER: Final = 6
+NARROW_ON_AFTER: Final = 2
+NARROW_SECONDS: Final = 60.0
+"""Failures, while the log gave others, after which a range of several entries is halved, and after
+which a half is; and how long that goes on: a page of which nothing can be read is given up as it
+is. Fewer would cost logs that are merely shaky more requests."""
+
+NEIGHBOUR_SECONDS: Final = 5.0
+"""For so long an answer to one request shows that a log can be read: the longest of the waits
+between two tries (``retry_max_delay_ms``)."""
+
+SUSPECT_AFTER: Final = 5
+"""Failures in a row after which something else is asked, to tell the range from its log."""
+
+
+@dataclass(slots=True, order=True)
+class Range:
+    """Indexes ``start`` to ``end`` (exclusive) that were asked for, or are to be."""
+
+    start: int
+    end: int = field(compare=False)
+    attempts: int = field(default=0, compare=False)
+    """failures in a row"""
+    not_before: float = field(default=0.0, compare=False)
+    sent_at: float = field(default=0.0, compare=False)
+    reason: str = field(default="", compare=False)
+    """of the last failure"""
+    tries: int = field(default=0, compare=False)
+    """failures, also of the range that this one was cut from"""
+    since: float | None = field(default=None, compare=False)
+    """when it, or the range that it was cut from, failed first"""
+    alone: int = field(default=0, compare=False)
+    """failures in a row while the log gave others"""
+    alone_since: float | None = field(default=None, compare=False)
+    narrowed: bool = field(default=False, compare=False)
+    """whether it was cut because it failed: then it must not grow again"""
+    cost: int = field(default=0, compare=False)
+    """what it takes of the budget while it is in flight"""
+
+    def check(self, entries: list[Entry]) -> list[Entry]:
+        """What a client gave must be what it was asked for; anything else would lose entries."""
+        count = len(entries)
+        if not 0 < count <= self.end - self.start:
+            raise BadBody(f"{count} entries came for {self.start} to {self.end - 1}")
+        if entries[0].index != self.start or entries[-1].index != self.start + count - 1:
+            raise BadBody(f"other entries came than those from {self.start} on")
+        return entries
+
+    def failed(self, reason: str, now: float, answered_at: float | None) -> None:
+        """It could not be read; ``answered_at``: when the log gave another range last."""
+        self.reason = reason
+        self.attempts += 1
+        self.tries += 1
+        if self.since is None:
+            self.since = now
+        if answered_at is not None and answered_at >= self.sent_at - NEIGHBOUR_SECONDS:
+            self.alone += 1
+            if self.alone_since is None:
+                self.alone_since = now
+        else:
+            self.alone, self.alone_since = 0, None
+
+    def to_be_halved(self, now: float) -> bool:
+        """Whether its halves are to be tried instead; only where parts can be had alone."""
+        return (
+            self.end - self.start > 1
+            and self.alone >= (NARROW_ON_AFTER if self.narrowed else NARROW_AFTER)
+            and self.alone_since is not None
+            and now - self.alone_since < NARROW_SECONDS
+        )
+
+    def halves(self) -> "tuple[Range, Range]":
+        """Two ranges in its place, to be tried at once."""
+        middle = (self.start + self.end) // 2
+        return self._part(self.start, middle), self._part(middle, self.end)
+
+    def _part(self, start: int, end: int) -> "Range":
+        return Range(
+            start,
+            end,
+            reason=self.reason,
+            tries=self.tries,
+            since=self.since,
+            alone_since=self.alone_since,
+            narrowed=True,
+        )
+
+    def to_be_given_up(self, now: float, *, divisible: bool) -> bool:
+        """Whether the effort was made; ``divisible``: parts of it can be had alone."""
+        if self.alone_since is None:
+            return False
+        alone_for = now - self.alone_since
+        if divisible and self.end - self.start > 1:
+            return self.alone >= NARROW_ON_AFTER and alone_for >= NARROW_SECONDS
+        return self.alone >= GIVE_UP_TRIES and alone_for >= GIVE_UP_SECONDS
+
+
+class MissingRanges:
+    """The ranges whose requests failed, or gave less than was asked for, in order."""
+
+    def __init__(self) -> None:
+        self._ranges: list[Range] = []
+
+    def __len__(self) -> int:
+        return len(self._ranges)
+
+    @property
+    def first(self) -> Range | None:
+        """The one with the lowest indexes."""
+        return self._ranges[0] if self._ranges else None
+
+    def add(self, missing: Range) -> None:
+        """One more."""
+        insort(self._ranges, missing)
+
+    def take_due(self, now: float) -> Range | None:
+        """Take out the first one whose time has come."""
+        for missing in self._ranges:
+            if missing.not_before <= now:
+                self._ranges.remove(missing)
+                return missing
+        return None
+
+    def take_other(self, now: float, *, suspect: bool) -> Range | None:
+        """Take out one behind the first whose time has come, that which was tried the longest ago;
+        ``suspect``: be it one that failed as often as makes a range suspicious."""
+        others = [
+            each
+            for each in self._ranges[1:]
+            if each.not_before <= now and (suspect or each.attempts < SUSPECT_AFTER)
+        ]
+        if not others:
+            return None
+        other = min(others, key=lambda each: each.sent_at)
+        self._ranges.remove(other)
+        return other
+
+    def next_due(self) -> float | None:
+        """When one is due, at the earliest."""
+        return min((missing.not_before for missing in self._ranges), default=None)
+
+    def give_up(self, position: int, now: float, *, divisible: bool) -> Unreadable | None:
+        """Take out the first, if it begins at ``position`` and the effort was made, with those
+        after it, without a hole, that fail like it."""
+        first = self.first
+        if first is None or first.start != position or first.since is None:
+            return None
+        if not first.to_be_given_up(now, divisible=divisible):
+            return None
+        end, tries, count = first.end, first.tries, 1
+        for other in self._ranges[1:]:
+            if other.start != end or other.alone < NARROW_ON_AFTER:
+                break
+            end, tries, count = other.end, max(tries, other.tries), count + 1
+        del self._ranges[:count]
+        return Unreadable(first.start, end, first.reason, tries, first.since)

@@ -1,0 +1,140 @@
+"""The state file: what is kept of each log between two runs, and how the file is read and written.
+
+Ours is JSON: ``{"format": "certstream-tx", "version": 1, "logs": {<state key>: {...}}}``. The files
+of certstream-server-rust and certstream-server-go are read as well, so that a switch loses nothing.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from certstream_tx.ingest.state.saved_log import (
+    SavedPosition,
+    StateError,
+    index,
+    read_log,
+    write_log,
+)
+
+__all__ = [
+    "SavedPosition",
+    "State",
+    "StateError",
+    "bare_url",
+    "read_state",
+    "replace_file",
+    "write_state",
+]
+
+FORMAT = "certstream-tx"
+VERSION = 1
+MAX_STATE_BYTES = 64 * 1024 * 1024
+"""A log takes about 2 KB and a gap 3, and there were fewer than 200 logs in all the years."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The content of a state file: its positions by state key, and which server wrote it."""
+
+    positions: dict[str, SavedPosition]
+    written_by: Literal["certstream-tx", "certstream-server-rust", "certstream-server-go"]
+
+
+def bare_url(url: str) -> str:
+    """Host and path alone: how one log's URL compares between configurations and servers."""
+    return url.partition("://")[2].rstrip("/") if "://" in url else url.rstrip("/")
+
+
+def read_state(data: bytes) -> State:
+    """Read a state file of any of the three servers. Raises StateError."""
+    if not data.strip():
+        raise StateError("it is empty")
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise StateError(f"it is not JSON, or was cut short ({error})") from None
+    if not isinstance(document, dict):
+        raise StateError("it is JSON, but no object")
+    if document.get("format") == FORMAT:
+        return State(_read_ours(document), "certstream-tx")
+    if (positions := _read_rust(document)) is not None:
+        return State(positions, "certstream-server-rust")
+    if (positions := _read_go(document)) is not None:
+        return State(positions, "certstream-server-go")
+    raise StateError("it is JSON, but of no server's state file that is known here")
+
+
+def write_state(positions: Mapping[str, SavedPosition]) -> bytes:
+    """The state file that holds these positions."""
+    logs = {key: write_log(saved) for key, saved in positions.items()}
+    document = {"format": FORMAT, "version": VERSION, "logs": logs}
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def replace_file(path: str, data: bytes) -> None:
+    """Put ``data`` where ``path`` is, whole or not at all, also when the machine stops meanwhile.
+
+    Raises OSError; the file at ``path`` is then as it was.
+    """
+    temporary = f"{path}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with open(os.open(temporary, flags, 0o644), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    # The rename itself must be on the disk before anybody relies on it.
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read_ours(document: dict[str, Any]) -> dict[str, SavedPosition]:
+    version, logs = document.get("version"), document.get("logs")
+    if version != VERSION:
+        raise StateError(f"it has version {version!r}, this program reads version {VERSION}")
+    if not isinstance(logs, dict):
+        raise StateError('it has no "logs"')
+    return {key: read_log(key, log) for key, log in logs.items()}
+
+
+def _read_rust(document: dict[str, Any]) -> dict[str, SavedPosition] | None:
+    """``{"version": 1, "logs": {url: {"current_index": next index to read, ...}}}``"""
+    logs = document.get("logs")
+    if "format" in document or "version" not in document or not isinstance(logs, dict):
+        return None
+    return _by_url(
+        {
+            url: log.get("current_index") if isinstance(log, dict) else None
+            for url, log in logs.items()
+        }
+    )
+
+
+def _read_go(document: dict[str, Any]) -> dict[str, SavedPosition] | None:
+    """``{host and path: last index read}``; read again, for a file made anew holds sizes."""
+    # Every public host has a dot; a document of something else, with numbers in it, has not.
+    if not document or not all("." in name.partition("/")[0] for name in document):
+        return None
+    return _by_url(document)
+
+
+def _by_url(indexes: Mapping[str, Any]) -> dict[str, SavedPosition] | None:
+    positions = {}
+    for url, given in indexes.items():
+        position = index(given)
+        if position is None:
+            return None
+        positions[f"url:{url.rstrip('/')}"] = SavedPosition(url, url.rstrip("/"), position)
+    return positions

@@ -1,0 +1,1 @@
+"""What a log proves, what is doubted, and what it was caught at."""

@@ -1,0 +1,1 @@
+"""What goes over the wire: one JSON document per entry and stream."""

@@ -1,0 +1,1 @@
+"""The table of metrics: what each means and how it is read."""

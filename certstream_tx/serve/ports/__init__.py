@@ -1,0 +1,1 @@
+"""Listening, and what it takes: endpoints, certificates, descriptors."""

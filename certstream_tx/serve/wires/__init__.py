@@ -1,0 +1,1 @@
+"""What speaks with clients: WebSocket, server-sent events, lines over TCP."""

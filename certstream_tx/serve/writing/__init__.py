@@ -1,0 +1,1 @@
+"""One writer for each client: from shared chunks to its socket."""

@@ -1,0 +1,1 @@
+"""The process: how it starts, changes while it runs, and ends."""

@@ -1,0 +1,90 @@
+"""The clients that logs are read by, as the configuration says, each at its operator's pace."""
+
+from functools import partial
+from typing import Any
+
+from certstream_tx.config import Config
+from certstream_tx.ct.log_list import Log
+from certstream_tx.ingest.clients.hybrid import HybridClient
+from certstream_tx.ingest.clients.issuers import IssuerCache
+from certstream_tx.ingest.clients.log_client import LogClient
+from certstream_tx.ingest.clients.rfc6962 import RFC6962Client
+from certstream_tx.ingest.clients.static import StaticClient
+from certstream_tx.ingest.condition.settings import PollSettings
+from certstream_tx.ingest.http.fetch import Fetcher
+from certstream_tx.ingest.http.http_client import LogHTTPClient, make_http_client
+from certstream_tx.ingest.pacing.pace import Pace, operator_interval, operator_key
+from certstream_tx.stats import LogStats
+
+
+class LogClients:
+    """Makes the client of each log; all of them share connections, issuers and paces."""
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        self.config = config
+        """by which clients are made from now on"""
+        self._reactor = reactor
+        self.http: LogHTTPClient = make_http_client(reactor)
+        self.fetcher = Fetcher(
+            self.http, reactor, config.user_agent, config.ct_log.request_timeout_secs
+        )
+        self.issuers = IssuerCache(reactor)
+        self._paces: dict[str, Pace] = {}
+
+    def client(self, followed: Log, stats: LogStats, partial_wait: float) -> LogClient:
+        """The client that speaks the log's protocol; ``partial_wait``: see ``StaticClient``.
+
+        Raises SignatureError when the log's key cannot be used.
+        """
+        depth = self.config.ct_log.fetch_concurrency
+        common = (followed, self.fetcher, self._pace_of(followed), self._reactor, stats)
+        calls = partial(RFC6962Client, *common, self.config.batch_size_of(followed.url), depth)
+        if followed.kind == "rfc6962":
+            return calls()
+        tiles = StaticClient(*common, self.issuers, partial_wait, depth)
+        return HybridClient(calls(), tiles) if followed.get_sth else tiles
+
+    def _pace_of(self, followed: Log) -> Pace:
+        """The pace shared by all logs of the operator; a log without one has its host's."""
+        operator = followed.operator or followed.url.split("/")[2]
+        key = operator_key(operator)
+        if key not in self._paces:
+            limits = {
+                operator_key(name): ms / 1000
+                for name, ms in self.config.ct_log.operator_rate_limits.items()
+            }
+            default = self.config.ct_log.default_operator_rate_limit_ms / 1000
+            interval = limits.get(key, operator_interval(operator, default))
+            self._paces[key] = Pace(self._reactor, interval, operator)
+        return self._paces[key]
+
+
+def stats_of(followed: Log) -> LogStats:
+    """The counters of a log that is to be read."""
+    return LogStats(
+        name=followed.name,
+        url=followed.url,
+        kind=followed.kind,
+        operator=followed.operator,
+        log_id=followed.log_id_base64,
+        keyless=followed.key is None,
+        unsigned_list=followed.unsigned,
+    )
+
+
+def poll_settings(config: Config, url: str) -> PollSettings:
+    """How the log at this URL is polled."""
+    ct_log = config.ct_log
+    return PollSettings(
+        poll_interval=config.poll_interval_ms_of(url) / 1000,
+        retry_initial_delay=ct_log.retry_initial_delay_ms / 1000,
+        retry_max_delay=ct_log.retry_max_delay_ms / 1000,
+        retry_max_attempts=ct_log.retry_max_attempts,
+        unhealthy_threshold=ct_log.unhealthy_threshold,
+        healthy_threshold=ct_log.healthy_threshold,
+        health_check_interval=ct_log.health_check_interval_secs,
+        start_overlap_leaves=ct_log.start_overlap_leaves,
+        on_inconsistency=ct_log.on_inconsistency,
+        max_catchup_lag_entries=ct_log.max_catchup_lag_entries,
+        max_catchup_lag_secs=ct_log.max_catchup_lag_secs,
+    )
