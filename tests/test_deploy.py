@@ -21,9 +21,8 @@ from certstream_tx.config import Config
 from certstream_tx.config.reading import LEAVES
 from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS
 from certstream_tx.stats import LogStatus, Trust
+from tests.checkout import DEPLOY, ROOT
 
-ROOT = Path(__file__).parent.parent
-DEPLOY = ROOT / "deploy"
 PORT = Config().port
 LINES_PORT = Config().tcp_port
 

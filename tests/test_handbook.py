@@ -3,16 +3,15 @@
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.config.reading import LEAVES
 from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS
+from tests.checkout import ROOT
 from tests.command_line.terminal import CommandTestCase
 from tests.command_line.test_import_config import GO
 
-ROOT = Path(__file__).parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 SWITCHING = (ROOT / "docs" / "switching.md").read_text()
 

@@ -2,11 +2,10 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-PACKAGE = Path(__file__).parent.parent / "certstream_tx"
+from tests.checkout import PACKAGE
 
 PURE, CORE, EDGE, TOP = range(4)
 LAYER = {

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -12,8 +11,9 @@ from certstream_tx.config.foreign import IGNORED, MAPPED
 from certstream_tx.config.keys import PREFIX, Support, leaves
 from certstream_tx.config.logs import CustomLog, StaticLog
 from certstream_tx.config.reading import LEAVES
+from tests.checkout import DOCS
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "configuration.md"
+PAGE = DOCS / "configuration.md"
 
 
 class DescribeTests(SynchronousTestCase):

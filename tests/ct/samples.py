@@ -3,15 +3,13 @@
 import json
 from base64 import b64decode
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
 from certstream_tx.ct.structs import PRECERT_ENTRY, X509_ENTRY, TimestampedEntry
-
-FIXTURES = Path(__file__).parent.parent / "fixtures"
+from tests.checkout import FIXTURES
 
 # Short enough that each property stays well below two seconds.
 PROPERTY = settings(max_examples=150, deadline=None)

@@ -14,8 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.ct.log_list import Log, read_log_list
 from certstream_tx.ct.merkle import verify_consistency
 from certstream_tx.demo.__main__ import identity, options
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.checkout import ROOT
 
 
 class OptionsTests(SynchronousTestCase):

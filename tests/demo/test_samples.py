@@ -4,7 +4,6 @@ import json
 from base64 import b64decode
 from hashlib import sha256
 from importlib.resources import files
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -13,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.ct.entry import read_entry
 from certstream_tx.ct.structs import read_leaf
 from certstream_tx.demo.samples import SERIAL_TAIL, Sample, samples, serial_tail
+from tests.checkout import FIXTURES
 from tests.demo.certificates import tbs_without_poison
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
 MAX_PACKAGED = 200_000
 
 

@@ -9,16 +9,15 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import ExitStack
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.processes import folder
 from certstream_tx import read_entry
+from tests.checkout import ROOT
 from tests.integration.demo_process import demo_logs
 from tests.integration.server_process import BIN, ServerProcess, clean_environment
 
-ROOT = Path(__file__).parent.parent.parent
 EXAMPLES = ROOT / "examples"
 LIBRARY = (ROOT / "docs" / "library.md").read_text()
 

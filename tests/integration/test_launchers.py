@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.checkout import ROOT
 from tests.integration.server_process import (
     BIN,
     LOCAL,
@@ -19,7 +20,6 @@ from tests.integration.server_process import (
     run_to_end,
 )
 
-ROOT = Path(__file__).parent.parent.parent
 TWISTD = (str(BIN / "twistd"), "--nodaemon", "--pidfile=")
 TWIST = (str(BIN / "twist"), "--log-format=text")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.checkout import ROOT
 from tests.integration.server_process import ServerProcess, clean_environment
 
-ROOT = Path(__file__).parent.parent.parent
 SITE_PACKAGES = Path(subprocess.__file__).parent / "site-packages"
 IGNORED = shutil.ignore_patterns(
     "_trial_temp*",

@@ -19,10 +19,10 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from websockets.sync.client import connect
 
+from tests.checkout import DEPLOY
 from tests.integration.server_process import ServerProcess, clean_environment
 from tests.serve.certificates import self_signed
 
-DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 PATIENCE = 15.0
 """seconds"""
 FRESH = 1.5

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -11,10 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.hub.notices import lost
 from certstream_tx.message.documents import EXAMPLES, MAX_DOCUMENT_BYTES, Message, heartbeat
 from certstream_tx.message.schema import FIELDS, MEANINGS, schemas
+from tests.checkout import DOCS
 from tests.message.test_documents import NAMED, SOURCE, TILED, entry
 from tests.test_golden import expected
 
-FOLDER = Path(__file__).parent.parent / "docs" / "schema"
+FOLDER = DOCS / "schema"
 SCHEMAS = schemas()
 VALIDATORS = {name: Draft202012Validator(schema) for name, schema in SCHEMAS.items()}
 STREAMS = {"full": "full", "lite": "lite", "domains-only": "domains_only"}

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -14,10 +13,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from certstream_tx.ingest.lists.list_source import Packaged
+from tests.checkout import FIXTURES
 
-FIXTURES = Path(__file__).parent.parent / "fixtures" / "loglist"
-REAL_LIST = (FIXTURES / "google_v3_log_list.json").read_bytes()
-REAL_SIGNATURE = (FIXTURES / "google_v3_log_list.sig").read_bytes()
+LISTS = FIXTURES / "loglist"
+REAL_LIST = (LISTS / "google_v3_log_list.json").read_bytes()
+REAL_SIGNATURE = (LISTS / "google_v3_log_list.sig").read_bytes()
 DAY = 86_400.0
 
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from certstream_tx.ingest.trust import kept_hashes
 from certstream_tx.ingest.trust.kept_hashes import KeptHashes
-from certstream_tx.ingest.trust.log_trust import kept_hashes
 from tests.ingest.fake_log import hash_of
 
 

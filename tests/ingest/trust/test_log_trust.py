@@ -12,7 +12,7 @@ from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.errors import BadSignature, MerkleMismatch, Refused, Unavailable
 from certstream_tx.ingest.state.evidence import Evidence
-from certstream_tx.ingest.trust.log_trust import verification as verification_module
+from certstream_tx.ingest.trust import verification as verification_module
 from certstream_tx.ingest.trust.proving import AGAIN
 from certstream_tx.ingest.trust.rollback import ROLLBACK_SECONDS
 from tests.ingest.fake_log import FakeLog, Follower, events, hash_of, head_of, range_of

@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
+from certstream_tx.ingest.trust import kept_hashes
+from certstream_tx.ingest.trust import verification as verification_module
 from certstream_tx.ingest.trust.doubts import Doubt
-from certstream_tx.ingest.trust.log_trust import kept_hashes
-from certstream_tx.ingest.trust.log_trust import verification as verification_module
 from certstream_tx.ingest.trust.verification import MAX_HEADS_AHEAD, MAX_ROOTS, Verification
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import hash_of, head_of, range_of

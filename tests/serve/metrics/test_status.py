@@ -1,7 +1,5 @@
 """Metrics of how the logs are, and of what is remembered."""
 
-from pathlib import Path
-
 from prometheus_client.parser import text_string_to_metric_families
 
 from certstream_tx.hub import Newest
@@ -10,11 +8,12 @@ from certstream_tx.serve.metrics.exposition import Exposition
 from certstream_tx.serve.metrics.page import metrics_page
 from certstream_tx.serve.metrics.table import GROUPS, HISTOGRAMS, METRICS, Sources
 from certstream_tx.stats import LogStats, LogStatus, Trust
+from tests.checkout import DOCS
 from tests.hub.messages import Numbered
 from tests.serve.visitor import House
 from tests.serve.wires.test_websocket import HouseTestCase
 
-PAGE = Path(__file__).parent.parent.parent / "docs" / "metrics.md"
+PAGE = DOCS / "metrics.md"
 
 
 class MetricsCase(HouseTestCase):

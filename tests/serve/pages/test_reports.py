@@ -2,7 +2,6 @@
 
 import json
 from hashlib import sha1, sha256
-from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -16,6 +15,7 @@ from certstream_tx.serve.pages.log_reports import LogCounts, LogReport
 from certstream_tx.serve.pages.reports import MAX_LATEST_BYTES
 from certstream_tx.serve.site import Surface
 from certstream_tx.stats import LogStats, LogStatus
+from tests.checkout import DOCS
 from tests.hub.messages import Numbered
 from tests.message.test_documents import NAMED, entry
 from tests.serve.visitor import House
@@ -244,7 +244,7 @@ class LogsTests(ReportCase):
 
     def test_every_field_is_documented(self) -> None:
         """docs/wire-format.md has each of them."""
-        page = (Path(__file__).parent.parent.parent / "docs" / "wire-format.md").read_text("utf-8")
+        page = (DOCS / "wire-format.md").read_text("utf-8")
         for field in LogReport.__struct_fields__:
             self.assertIn(f"`{field}`", page)
 
