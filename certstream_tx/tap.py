@@ -7,7 +7,6 @@ from twisted.application.service import IService
 
 from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.log_list import Log
-from certstream_tx.demo.service import DemoLogs
 from certstream_tx.events import logger, set_level
 from certstream_tx.hub import Hub, Newest, Stream, filters
 from certstream_tx.hub.broadcast import RING_SECONDS
@@ -37,7 +36,7 @@ from certstream_tx.serve.wires.clients import Clients
 from certstream_tx.serve.wires.slow_readers import SlowReaders
 from certstream_tx.serve.wires.tcp import LineFactory
 from certstream_tx.service.cycle_collection import CycleCollection
-from certstream_tx.service.demonstration import Demonstration, OfflineFallback
+from certstream_tx.service.demonstration import BuiltInLogs, Demonstration, OfflineFallback
 from certstream_tx.service.live import ChosenLogs, live_parts
 from certstream_tx.service.log_clients import LogClients, poll_settings, stats_of
 from certstream_tx.service.log_output import QuietRepeats, choose_observer
@@ -118,7 +117,7 @@ class _Composition:
         demo_followed = FollowedLogs(
             lambda each: self.make_poller(each, nowhere, DEMO_PARTIAL_WAIT)
         )
-        demonstration = Demonstration(DemoLogs(reactor, rate=options.demo_rate), demo_followed)
+        demonstration = Demonstration(lambda: _demo_logs(reactor, options.demo_rate), demo_followed)
         self.all_followed = (followed, demo_followed)
 
         self.tls = _tls_files(config, reactor)
@@ -244,6 +243,13 @@ class _Composition:
             self.rng,
             self.budget,
         )
+
+
+def _demo_logs(reactor: Any, rate: float) -> BuiltInLogs:
+    # Nobody else needs their code, or the certificates that theirs are made from.
+    from certstream_tx.demo.service import DemoLogs
+
+    return DemoLogs(reactor, rate=rate)
 
 
 def _tls_files(config: Config, reactor: Any) -> TLSFiles | None:

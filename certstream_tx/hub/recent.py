@@ -15,7 +15,7 @@ _BUCKET: Final = 32
 _LOOK: Final = 8 * _RECORD
 """bytes after which a bucket is looked through for what is too old: not at every record"""
 _MAX_BUCKETS: Final = 1 << 20
-"""all are there from the beginning, 8 bytes each"""
+"""all are there once the first digest came, 8 bytes each"""
 _SECONDS: Final = 0xFFFFFFFF
 """what four bytes hold"""
 
@@ -34,7 +34,7 @@ class Recent:
         buckets = 1
         while buckets * _BUCKET < capacity and buckets < _MAX_BUCKETS:
             buckets *= 2
-        self._buckets: list[bytearray | None] = [None] * buckets
+        self._buckets: list[bytearray | None] = []
         self._mask = buckets - 1
         self._room = capacity // buckets * _RECORD
         self._ttl = ttl
@@ -49,6 +49,8 @@ class Recent:
 
     def is_new(self, digest: bytes, now: int) -> bool:
         """Whether it was not added within the last ``ttl`` seconds; adds it then."""
+        if not self._buckets:
+            self._buckets = [None] * (self._mask + 1)
         index = hash(digest) & self._mask
         bucket = self._buckets[index]
         if bucket is None:
@@ -69,7 +71,7 @@ class Recent:
 
     def forget(self, digest: bytes) -> None:
         """As if the digest that was added last had not been."""
-        bucket = self._buckets[hash(digest) & self._mask]
+        bucket = self._buckets[hash(digest) & self._mask] if self._buckets else None
         if bucket is not None and bucket[-_RECORD:].startswith(digest):
             del bucket[-_RECORD:]
             self._count -= 1

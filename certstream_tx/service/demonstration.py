@@ -1,12 +1,13 @@
 """When the built-in logs are followed: on request, or because no public log answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from certstream_tx.demo.service import DemoLogs
+from certstream_tx.ct.log_list import Log
 from certstream_tx.events import logger
 from certstream_tx.ingest.lists.followed_logs import FollowedLogs
 
@@ -16,22 +17,39 @@ PATIENCE = 10.0
 """seconds the public logs are given before the demonstration takes their place"""
 
 
-class Demonstration(MultiService):
-    """The built-in logs, served and followed."""
+class BuiltInLogs(Protocol):
+    """Logs of the server's own, as a service that provides them while it runs."""
 
-    def __init__(self, demo_logs: DemoLogs, followed: FollowedLogs) -> None:
+    @property
+    def logs(self) -> Sequence[Log]:
+        """The logs, once the service runs."""
+        ...
+
+    def setServiceParent(self, parent: MultiService) -> None:
+        """Run with this one."""
+        ...
+
+
+class Demonstration(MultiService):
+    """The built-in logs, served and followed.
+
+    :param make: makes the logs, once they are wanted: few servers ever want them
+    """
+
+    def __init__(self, make: Callable[[], BuiltInLogs], followed: FollowedLogs) -> None:
         MultiService.__init__(self)
-        self._demo_logs = demo_logs
+        self._make = make
         self._followed = followed
 
     def startService(self) -> None:
         """Serve the logs, then follow them as any other."""
         if self.running:
             return
-        for part in (self._demo_logs, self._followed):
-            part.setServiceParent(self)
+        built_in = self._make()
+        built_in.setServiceParent(self)
+        self._followed.setServiceParent(self)
         MultiService.startService(self)
-        self._followed.follow(self._demo_logs.logs)
+        self._followed.follow(built_in.logs)
         log.info("Following demonstration logs: their certificates are made up from real ones")
 
 

@@ -21,7 +21,7 @@ class DemonstrationTests(SynchronousTestCase):
         self.public = FollowedLogs(lambda log: Service())
         self.own = FollowedLogs(lambda log: Service())
         self.public.follow([Log(name="a", url="https://a.example", kind="rfc6962")])
-        self.demonstration = Demonstration(DemoLogs(MemoryReactorClock()), self.own)
+        self.demonstration = Demonstration(lambda: DemoLogs(MemoryReactorClock()), self.own)
         self.server = MultiService()
 
     def fall_back(self) -> None:

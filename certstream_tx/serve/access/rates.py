@@ -28,15 +28,17 @@ class Rates:
         """``cells`` is a power of two."""
         self._mask = cells - 1
         self._key = key or token_bytes(16)
-        self._rows = tuple(array("d", bytes(8 * cells)) for _ in range(2))
-        self._start: float | None = None
+        self._rows: tuple[array[float], ...] = ()
+        """none before the first request: most servers limit nobody"""
+        self._start = 0.0
 
     def take(self, network: bytes, now: float, per_second: float, burst: int) -> float:
         """Count one request; 0, or the seconds until one is allowed, and then it is not counted.
 
         The limits may differ from those of the last call: what is known counts by the new ones.
         """
-        if self._start is None:
+        if not self._rows:
+            self._rows = tuple(array("d", bytes(8 * (self._mask + 1))) for _ in range(2))
             self._start = now
         # Small numbers, for the sake of precision; a full bucket is one whose time has come.
         now = now - self._start + 1.0

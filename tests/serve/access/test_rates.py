@@ -113,6 +113,17 @@ class CrowdTests(SynchronousTestCase):
             tracemalloc.stop()
         self.assertLess(after - before, 5_000)
 
+    def test_nothing_before_the_first_request(self) -> None:
+        """Who limits nobody pays nothing."""
+        tracemalloc.start()
+        try:
+            rates = Rates()
+            self.assertLess(tracemalloc.get_traced_memory()[0], 5_000)
+            rates.take(b"first", START, 10, 20)
+            self.assertGreater(tracemalloc.get_traced_memory()[0], 1_000_000)
+        finally:
+            tracemalloc.stop()
+
     def test_places_are_secret(self) -> None:
         """Who shares a cell with whom differs from server to server."""
         self.assertNotEqual(Rates()._places(b"client"), Rates()._places(b"client"))
