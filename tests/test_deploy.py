@@ -248,6 +248,16 @@ class ImageTests(SynchronousTestCase):
         for name in copied:
             self.assertTrue((ROOT / name).exists(), name)
 
+    def test_stages(self) -> None:
+        """What builds is left behind: of the first stage only what it installed goes on."""
+        build, final = self.said("FROM")
+        _, _, stage = build.partition(" AS ")
+        self.assertTrue(stage)
+        self.assertEqual(final, build.partition(" ")[0])
+        last = [each for each, _ in self.steps].index("FROM", 2)
+        copied = [rest for word, rest in self.steps[last:] if word == "COPY"]
+        self.assertEqual([rest.split()[0] for rest in copied], [f"--from={stage}"])
+
     def test_as_the_release_notes_say(self) -> None:
         """State in /data, ports 8080 and 8081, no root."""
         (environment,) = self.said("ENV")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import log_command, running
+from benchmarks.processes import Running, log_command, running
 
 
 @dataclass
@@ -19,6 +19,7 @@ class Demo:
     list_file: Path
     config_file: Path
     """follows them, and nothing else, from their first entry"""
+    process: Running
 
 
 @contextmanager
@@ -38,4 +39,4 @@ def demo_logs(place: Path, *options: str, **more: Any) -> Iterator[Demo]:
             **more,
         }
         (place / "certstream.yaml").write_text(json.dumps(config))
-        yield Demo(int(found.group(1)), place / "log_list.json", place / "certstream.yaml")
+        yield Demo(int(found.group(1)), place / "log_list.json", place / "certstream.yaml", process)

@@ -43,6 +43,16 @@ class ChoiceTests(SynchronousTestCase):
         self.assertFalse([name for name in names if "Bogus" in name or "Oak" in name])
         self.assertTrue([name for name in names if "Mammoth" in name])
 
+    def test_families(self) -> None:
+        """Of it, the logs of every large operator, of both kinds."""
+        names = " ".join(self.names(read_log_list(REAL_LIST).logs))
+        for family in (
+            *("Google 'Argon", "Google 'Xenon", "Cloudflare 'Nimbus", "DigiCert 'Wyvern"),
+            *("DigiCert 'Sphinx", "Sectigo 'Elephant", "Sectigo 'Tiger", "TrustAsia"),
+            *("Let's Encrypt 'Sycamore", "Let's Encrypt 'Willow", "Geomys", "IPng Networks"),
+        ):
+            self.assertIn(family, names)
+
     def test_kinds(self) -> None:
         """Each can be switched off."""
         logs = read([listed(1)], tiled_logs=[tiled(2)])
