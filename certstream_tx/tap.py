@@ -159,7 +159,7 @@ class _Composition:
             live_parts(self.gate, self.tls, chosen),
             self.reloads,
             path=options.config_path,
-            always=[self.tls.reload] if self.tls else [],
+            always=[*([self.tls.reload] if self.tls else []), followed.try_gaps],
         )
         self.server = Server(
             reactor,

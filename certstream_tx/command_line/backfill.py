@@ -2,35 +2,22 @@
 
 import argparse
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from random import SystemRandom
-from typing import Any, Final
-
-from twisted.internet.defer import CancelledError, maybeDeferred
-from twisted.internet.task import react
+from typing import Any
 
 from certstream_tx.command_line.configuration import in_force
 from certstream_tx.command_line.failure import CommandError
-from certstream_tx.config import Config, ConfigError
-from certstream_tx.ct.entry import Entry
+from certstream_tx.command_line.in_reactor import in_reactor
+from certstream_tx.command_line.known_logs import known_logs
+from certstream_tx.command_line.lines import STREAMS, writer
+from certstream_tx.config import Config
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.signatures import SignatureError
 from certstream_tx.ingest.http.errors import FetchError, MerkleMismatch
-from certstream_tx.ingest.lists.log_lists import LogLists
-from certstream_tx.ingest.lists.log_selection import check_own_logs
 from certstream_tx.ingest.trust.proven_range import BeyondHead, ProvenRange
 from certstream_tx.library.logs import find_log
-from certstream_tx.library.messages import message_of
-from certstream_tx.message.documents import Message
 from certstream_tx.service.log_clients import LogClients, stats_of
-
-STREAMS: Final[dict[str, Callable[[Message], bytes | None]]] = {
-    "full": Message.full,
-    "lite": Message.lite,
-    "domains-only": Message.domains_only,
-}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -51,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
     if given.start >= given.end:
         parser.error("START is not before END")
     config = in_force(given.config)
-    return _in_reactor(lambda reactor: _export(reactor, config, given))
+    return in_reactor(lambda reactor: _export(reactor, config, given))
 
 
 def _index(text: str) -> int:
@@ -61,35 +48,14 @@ def _index(text: str) -> int:
     return value
 
 
-def _in_reactor(main: Callable[[Any], Awaitable[int]]) -> int:
-    """What ``main`` gives or raises; 1 when the reactor was stopped before."""
-    status = 1
-    errors: list[Exception] = []
-
-    async def kept(reactor: Any) -> None:
-        nonlocal status
-        try:
-            status = await main(reactor)
-        except CancelledError:
-            raise
-        except Exception as error:
-            errors.append(error)
-
-    with suppress(SystemExit):
-        react(kept)
-    if errors:
-        raise errors[0]
-    return status
-
-
 async def _export(reactor: Any, config: Config, given: argparse.Namespace) -> int:
     clients = LogClients(config, reactor)
     try:
-        log = await _find(reactor, config, clients, given.log)
+        log = _named(given.log, await known_logs(reactor, config, clients))
         # What of a tile is there already will not be more complete later.
         client = clients.client(log, stats_of(log), partial_wait=0)
         wanted = ProvenRange(client, given.start, given.end, reactor, SystemRandom())
-        head = await wanted.read(_writer(log, STREAMS[given.stream]))
+        head = await wanted.read(writer(log, given.stream))
     except BeyondHead as error:
         raise CommandError(f"{log.name} has {error.size} entries, none after that") from None
     except MerkleMismatch as error:
@@ -106,43 +72,8 @@ async def _export(reactor: Any, config: Config, given: argparse.Namespace) -> in
     return 0
 
 
-def _writer(
-    log: Log, encode: Callable[[Message], bytes | None]
-) -> Callable[[Sequence[Entry]], None]:
-    """Writes the messages about entries to standard output."""
-    write = sys.stdout.buffer.write
-
-    def take(entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            document = encode(message_of(entry, log))
-            if document is not None:
-                write(document + b"\n")
-
-    return take
-
-
-async def _find(reactor: Any, config: Config, clients: LogClients, which: str) -> Log:
-    """The log, of those of the configuration and of all in the list, chosen or not."""
-    logs = _lists(config, clients, reactor)
-    if logs.load() is None and config.ct_logs_url is not None:
-        # The server keeps the list; a command leaves its folder alone.
-        uncached = replace(config, ct_log=replace(config.ct_log, list_cache=None))
-        logs = _lists(uncached, clients, reactor)
-        if not await logs.refresh():
-            raise CommandError(f"the log list {config.ct_logs_url} cannot be had")
-    every = {log.state_key: log for log in logs.current.logs} if logs.current else {}
-    every |= {log.state_key: log for log in logs.followed()}
+def _named(which: str, logs: Mapping[str, Log]) -> Log:
     try:
-        return find_log(which, list(every.values()))
+        return find_log(which, list(logs.values()))
     except LookupError as error:
-        raise CommandError(str(error)) from None
-
-
-def _lists(config: Config, clients: LogClients, reactor: Any) -> LogLists:
-    try:
-        check_own_logs(config)
-        return LogLists(
-            config, clients.fetcher, reactor, maybeDeferred, lambda _: None, SystemRandom()
-        )
-    except ConfigError as error:
         raise CommandError(str(error)) from None

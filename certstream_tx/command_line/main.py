@@ -11,6 +11,7 @@ COMMANDS = {
     "import-state": "take over a state file of certstream-server-rust or -go",
     "check-config": "check the configuration, and print what is in force",
     "backfill": "write a range of one log as lines of JSON, verified",
+    "gaps": "list what is missing of each log, and fill it by hand",
     "health": "ask the server on this machine whether it is well",
     "version": "print the version",
 }

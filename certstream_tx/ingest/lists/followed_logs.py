@@ -9,6 +9,7 @@ from twisted.python.failure import Failure
 
 from certstream_tx.ct.log_list import Log
 from certstream_tx.events import logger
+from certstream_tx.ingest.polling.poller import LogPoller
 
 log = logger("certstream_tx.ingest.lists.followed_logs")
 
@@ -40,6 +41,12 @@ class FollowedLogs(MultiService):
     def is_leaving(self, followed: Log) -> bool:
         """Whether a log is only followed until it was read to its end."""
         return followed.state_key in self._leaving
+
+    def try_gaps(self) -> None:
+        """Have what is missing of all of them tried now."""
+        pollers = [each for _, each in self._pollers.values() if isinstance(each, LogPoller)]
+        if missing := sum(each.try_gaps() for each in pollers):
+            log.info("{count} missing entries are tried again now", count=missing)
 
     def follow(
         self, logs: Iterable[Log], to_be_read_out: Callable[[Log], bool] = lambda log: False

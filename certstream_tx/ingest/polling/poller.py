@@ -118,6 +118,10 @@ class LogPoller(Service):
         """The position now, for the state file; None before it is known."""
         return None if self._position is None else self._trust.saved(self._position)
 
+    def try_gaps(self) -> int:
+        """Try now what is missing, whenever it would be due; how many entries that is."""
+        return self._trust.gaps.try_now()
+
     def startService(self) -> None:
         """Begin to follow the log."""
         Service.startService(self)

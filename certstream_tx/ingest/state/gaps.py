@@ -144,6 +144,13 @@ class Gaps:
         self._count()
         self.opened.fire()
 
+    def try_now(self) -> int:
+        """Have all of them tried again now, from their beginnings; how many entries that is."""
+        for gap in self.open:
+            gap.due, gap.at, gap.rounds = 0.0, 0, 0
+        self.opened.fire()
+        return sum(gap.end - gap.start for gap in self.open)
+
     def filled(self, start: int, hashes: Sequence[bytes]) -> None:
         """Entries from ``start`` on were handed on, late; they must all lie in one open gap."""
         end = start + len(hashes)

@@ -39,7 +39,10 @@ class SavedRange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SavedGap:
-    """Entries that are missing; the fields are those of ``Gap``."""
+    """Entries that are missing; the fields are those of ``Gap``.
+
+    due: only for who reads the file; a server that starts tries every gap at once
+    """
 
     start: int
     end: int
@@ -48,6 +51,7 @@ class SavedGap:
     tries: int
     before: SavedRange
     after: SavedRange | None = None
+    due: float = 0.0
 
     @classmethod
     def of(cls, gap: Gap) -> "SavedGap":
@@ -61,6 +65,7 @@ class SavedGap:
             gap.tries,
             SavedRange.of(gap.before),
             after,
+            gap.due,
         )
 
     def gap(self) -> Gap:
@@ -202,6 +207,7 @@ def _write_gap(gap: SavedGap) -> dict[str, object]:
         "since": gap.since,
         "reason": gap.reason,
         "tries": gap.tries,
+        "due": gap.due,
         "before": _write_range(gap.before),
         "after": None if gap.after is None else _write_range(gap.after),
     }
@@ -222,14 +228,16 @@ def _read_gaps(value: Any, position: int) -> tuple[SavedGap, ...]:
 def _read_gap(value: Any) -> SavedGap:
     start, end = _index(value["start"]), _index(value["end"])
     since, reason, tries = value.get("since", 0), value.get("reason", ""), value.get("tries", 0)
-    if type(since) not in (int, float) or not isinstance(reason, str) or index(tries) is None:
+    due = value.get("due", 0.0)
+    times = type(since) in (int, float) and type(due) in (int, float)
+    if not times or not isinstance(reason, str) or index(tries) is None:
         raise StateError("a gap without a time, a reason or a number of tries")
     before, after = value.get("before"), value.get("after")
     known = SavedRange(start, start, ()) if before is None else _read_range(before)
     proven = None if after is None else _read_range(after)
     if start > end or known.size != start or (proven is not None and proven.size != end):
         raise StateError(f"a gap from {start} to {end} that does not fit what lies around it")
-    return SavedGap(start, end, since, reason[:MAX_REASON], tries, known, proven)
+    return SavedGap(start, end, since, reason[:MAX_REASON], tries, known, proven, due)
 
 
 def _base64(values: Iterable[bytes]) -> list[str]:

@@ -26,7 +26,7 @@ from certstream_tx.ingest.http.errors import (
 from certstream_tx.ingest.pacing.backoff import backoff_delay
 
 TRIES: Final = 6
-"""Failures in a row, some ten seconds of them, before one request is given up."""
+"""Failures in a row, some ten seconds of them, before one request is given up, unless told."""
 SIGNATURE_TRIES: Final = 2
 """The same of heads that the key does not confirm: one may be damaged on its way."""
 THROTTLED_TRIES: Final = 100
@@ -49,7 +49,13 @@ class ProvenRange:
     """Entries ``start`` to ``end - 1`` of one log."""
 
     def __init__(
-        self, client: LogClient, start: int, end: int, clock: IReactorTime, rng: Random
+        self,
+        client: LogClient,
+        start: int,
+        end: int,
+        clock: IReactorTime,
+        rng: Random,
+        tries: int = TRIES,
     ) -> None:
         if not 0 <= start < end:
             raise ValueError(f"no entries from {start} to {end}")
@@ -58,6 +64,7 @@ class ProvenRange:
         self._end = end
         self._clock = clock
         self._rng = rng
+        self._tries = tries
 
     async def read(self, take: Callable[[Sequence[Entry]], None]) -> SignedHead:
         """Give all entries to ``take``, in order, some at a time; the head that proves them.
@@ -99,7 +106,9 @@ class ProvenRange:
                 delay = THROTTLED_WAIT
             except FetchError as error:
                 failures += 1
-                if failures >= (SIGNATURE_TRIES if isinstance(error, BadSignature) else TRIES):
+                if failures >= (
+                    SIGNATURE_TRIES if isinstance(error, BadSignature) else self._tries
+                ):
                     raise
                 delay = backoff_delay(failures, *DELAYS, self._rng)
                 if isinstance(error, Lagging):

@@ -11,6 +11,7 @@ from certstream_tx.ingest.http.errors import Throttled
 from certstream_tx.ingest.lists.followed_logs import FollowedLogs
 from certstream_tx.ingest.lists.reading_out import LAST_HEAD, PATIENCE, read_out
 from certstream_tx.ingest.polling.poller import LogPoller
+from certstream_tx.ingest.state.gaps import Unreadable
 from certstream_tx.ingest.state.positions import Positions
 from certstream_tx.service.live import ChosenLogs
 from tests.ingest.fake_log import FakeLog, Follower, range_of
@@ -79,6 +80,18 @@ class ComingAndGoingTests(LogListsTestCase):
         self.run_for(120)
         self.assertEqual(self.of(10)[0].stats.position, 1000)
         self.assertEqual(len(self.followers), 11)
+
+    def test_gaps_by_hand(self) -> None:
+        """What is missing of any of them is tried again at once when somebody asks."""
+        log = self.logs[self.of(3)[0].log.url]
+        follower = self.of(3)[0]
+        follower.poller._skip(Unreadable(1000, 1010, "HTTP 404", 3, 0.0), 3600.0)
+        log.size = 1010
+        self.run_for(60)
+        self.assertEqual(follower.stats.gap_entries, 10)
+        self.followed.try_gaps()
+        self.run_for(10)
+        self.assertEqual(follower.stats.gap_entries, 0)
 
     def test_removed_and_retired(self) -> None:
         """Each is read on to the last head it signed, then stopped, its position kept."""

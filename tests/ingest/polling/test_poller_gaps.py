@@ -429,3 +429,26 @@ class RestartTests(GapCase):
 
 
 assert NARROW_SECONDS > GIVE_UP_SECONDS
+
+
+class ByHandTests(GapCase):
+    """An operator knows when it is worth a try."""
+
+    def test_tried_at_once(self) -> None:
+        """What would be due in an hour is tried now, from its beginning on."""
+        log = FakeLog(self.clock, 600, page=64)
+        log.entry_faults = covering(*range(300, 310))
+        follower = self.follow(log, positions=self.saved(0))
+        self.read_to(follower, 600, 60)
+        follower.run(3 * AGAIN[1], step=5)
+        self.assertEqual(follower.stats.gap_entries, 10)
+        saved = follower.poller.snapshot()
+        self.assertTrue(all(gap.due > self.clock.seconds() + 60 for gap in saved.gaps))
+        log.entry_faults = lambda start, end: None
+        with events("info") as told:
+            self.assertEqual(follower.poller.try_gaps(), 10)
+            follower.run(1)
+        self.assertEqual(self.lost(follower), [])
+        self.assertTrue(any("every gap is filled" in text for text in told), told)
+        self.check(follower, 0)
+        self.assertEqual(follower.poller.try_gaps(), 0)
