@@ -242,8 +242,12 @@ class StreamProtocol(WebSocketServerProtocol):
     # What the clock asks (certstream_tx.serve.wires.clients.Client)
 
     def next_tick(self) -> None:
-        """What was read is forgotten; go on reading."""
+        """What was read is forgotten; go on reading, unless that has ended."""
         self._told = False
+        if self._deaf:
+            # Its close frame is on the way, and what the client said after its fault was read.
+            self.writer.loseConnection()
+            return
         self._frames = self._input = 0
         if self._reading_paused:
             self._reading_paused = False

@@ -419,15 +419,33 @@ class ClosingTests(HouseTestCase):
         visitor.upgrade(b"/")
         self.assertEqual(visitor.answer().status, 503)
 
-    def test_client_that_does_not_answer_a_close(self) -> None:
-        """After a violation the connection is closed in peace two seconds later."""
+    def test_violation_ends_within_a_second(self) -> None:
+        """After a violation the connection is closed in peace at the next tick, answered or not."""
+        for answer in (b"", masked(OPCODE_CLOSE, pack("!H", 1002))):
+            visitor = self.house.open()
+            visitor.send(b"\x81\x01x")
+            visitor.send(answer)
+            self.assertIsNone(visitor.closed)
+            self.house.seconds(1)
+            self.assertEqual(self.close_code(visitor), 1002)
+            assert visitor.closed is not None
+            visitor.closed.trap(ConnectionDone)
+
+    def test_violation_of_a_client_that_takes_nothing(self) -> None:
+        """It has two seconds to take the close frame, then it is cut."""
         visitor = self.house.open()
-        visitor.send(b"\x81\x01x")
-        self.house.seconds(1)
-        self.assertIsNone(visitor.closed)
-        self.house.seconds(2)
-        assert visitor.closed is not None
-        visitor.closed.trap(ConnectionDone)
+        visitor.kernel.room = 0
+        self.house.hub.publish(Numbered(1, padding=300000))
+        self.house.hub.flush()
+        transport = visitor.transport
+        assert transport.protocol is not None
+        transport.protocol.dataReceived(b"\x81\x01x")
+        self.house.clock.pump([1])
+        transport.turn()
+        self.assertFalse(transport.aborted)
+        self.house.clock.pump([1, 1])
+        transport.turn()
+        self.assertTrue(transport.aborted)
 
     def test_no_timers_of_single_clients(self) -> None:
         """However many clients there are, there is one timer."""
