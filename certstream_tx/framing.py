@@ -89,12 +89,6 @@ def websocket_control(opcode: int, payload: bytes = b"") -> bytes:
     return _header(opcode, len(payload)) + payload
 
 
-def close_payload(code: int, reason: str = "") -> bytes:
-    """What a close frame holds: the code, then the reason, cut between characters if too long."""
-    text = reason.encode("utf-8")[: MAX_CONTROL_PAYLOAD - 2]
-    return pack("!H", code) + text.decode("utf-8", "ignore").encode("utf-8")
-
-
 def event_id(epoch: str, sequence: int) -> str:
     """A message's id; the epoch changes when the server restarts, the sequence is the stream's."""
     return f"{epoch}-{sequence}"

@@ -20,7 +20,7 @@ from certstream_tx.ingest.pacing.budget import Budget
 from certstream_tx.ingest.polling.poller import LogPoller
 from certstream_tx.ingest.polling.reading import EntryReader
 from certstream_tx.ingest.state.file_thread import FileThread
-from certstream_tx.ingest.state.positions import Positions, StateFileError
+from certstream_tx.ingest.state.positions import Positions
 from certstream_tx.message.documents import EXAMPLES, heartbeat
 from certstream_tx.serve.access.gate import Gate, most_waiting
 from certstream_tx.serve.access.policy import Policy
@@ -29,7 +29,7 @@ from certstream_tx.serve.metrics.table import Sources
 from certstream_tx.serve.pages.reports import Reports
 from certstream_tx.serve.ports.descriptors import Descriptors
 from certstream_tx.serve.ports.invitation import Invitation
-from certstream_tx.serve.ports.listening import LINES, ListenError, Listening
+from certstream_tx.serve.ports.listening import LINES, Listening
 from certstream_tx.serve.ports.tls_files import TLSFiles
 from certstream_tx.serve.site import Surface, make_site
 from certstream_tx.serve.wires.clients import Clients
@@ -44,6 +44,7 @@ from certstream_tx.service.options import Options
 from certstream_tx.service.readiness import Readiness
 from certstream_tx.service.reload import Reloading
 from certstream_tx.service.server import Server
+from certstream_tx.start_error import StartError
 from certstream_tx.stats import LogStats, ReloadStats
 
 __all__ = ["Options", "makeService"]
@@ -64,14 +65,14 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         log.warn("{warning}", warning=warning)
     try:
         server = compose(options, reactor)
-    except (ConfigError, StateFileError, ListenError) as error:
+    except (ConfigError, StartError) as error:
         raise SystemExit(f"certstream: {error}") from error
     server.log_observer = choose_observer(options.parent, config.log_format, reactor)
     return server
 
 
 def compose(options: Options, reactor: Any) -> Server:
-    """The whole server. Raises ConfigError, StateFileError or ListenError."""
+    """The whole server. Raises ConfigError or StartError."""
     check_own_logs(options.config)
     return _Composition(options, options.config, reactor).server
 

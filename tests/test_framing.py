@@ -37,18 +37,6 @@ class WebSocketTests(SynchronousTestCase):
         with self.assertRaises(ValueError):
             framing.websocket_control(framing.OPCODE_PONG, b"x" * 126)
 
-    @given(st.integers(1000, 4999), st.text(st.characters(codec="utf-8"), max_size=130))
-    @settings(deadline=None, max_examples=100)
-    def test_close_reason_is_cut_between_characters(self, code: int, reason: str) -> None:
-        """A close payload is the code and as many whole characters of the reason as fit."""
-        payload = framing.close_payload(code, reason)
-        self.assertEqual(int.from_bytes(payload[:2], "big"), code)
-        kept = payload[2:].decode("utf-8")
-        self.assertEqual(kept, reason[: len(kept)])
-        self.assertLessEqual(len(payload), 125)
-        if kept != reason:
-            self.assertGreater(len(payload) + len(reason[len(kept)].encode("utf-8")), 125)
-
 
 class EventAndLineTests(SynchronousTestCase):
     """Server-sent events and lines."""

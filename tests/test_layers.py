@@ -18,6 +18,7 @@ LAYER = {
     "deflate": PURE,
     "hub": CORE,
     "events": CORE,
+    "start_error": CORE,
     "stats": CORE,
     "watched": CORE,
     "ingest": EDGE,
@@ -164,18 +165,18 @@ class LayerTests(SynchronousTestCase):
         empty = {"manager", "handler", "util", "utils", "helper", "helpers", "processor", "common"}
         self.assertEqual([n for n, _ in modules() if n.split(".")[-1] in empty], [])
 
-    def test_binding_is_left_to_strports(self) -> None:
-        """A taken port must end the program: only strports.service does that."""
-        for path in PACKAGE.rglob("*.py"):
-            self.assertNotIn("StreamServerEndpointService(", path.read_text(), path)
-
-    def test_null_origin_is_always_allowed(self) -> None:
-        """autobahn forbids the null Origin in any setProtocolOptions call that does not say so."""
-        for path in PACKAGE.rglob("*.py"):
-            text = path.read_text()
-            self.assertEqual(
-                text.count("setProtocolOptions("), text.count("allowNullOrigin=True"), path
-            )
+    def test_ports_are_bound_in_one_place(self) -> None:
+        """A taken port must end the program: ``Listening`` sees to that."""
+        binds = {"listen", "listenTCP", "listenSSL", "listenUNIX", "serverFromString"}
+        binds |= {"StreamServerEndpointService", "adoptStreamPort"}
+        found = {
+            name
+            for name, tree in modules()
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and (getattr(node.func, "attr", None) or getattr(node.func, "id", None)) in binds
+        }
+        self.assertEqual(found, {"serve.ports.listening", "demo.service"})
 
 
 def _cancel_first(node: ast.Try) -> bool:

@@ -28,11 +28,11 @@ class Beside(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CustomLog:
-    """An RFC 6962 log that is followed whatever the lists say."""
+class OwnLog:
+    """What is said of any log that is followed whatever the lists say."""
 
     name: str = setting(Name(), MISSING, "its name in messages, logs and metrics")
-    url: str = setting(LogUrl(), MISSING, "what stands before `/ct/v1/`; `http://` is allowed")
+    url: str = setting(LogUrl(), MISSING, "where it is read")
     operator: str | None = setting(
         Nullable(Name()), None, "whose it is; all logs of an operator share one pace"
     )
@@ -41,9 +41,6 @@ class CustomLog:
     )
     expected_log_id: bytes | None = setting(
         Nullable(LogId()), None, "its id, where the key is not at hand or as a check of it"
-    )
-    batch_size: int | None = setting(
-        Nullable(Integer(1, 4096)), None, "instead of `ct_log.batch_size`"
     )
     poll_interval_ms: int | None = setting(
         Nullable(Integer(10, MAX_MILLISECONDS)), None, "instead of `ct_log.poll_interval_ms`"
@@ -51,25 +48,22 @@ class CustomLog:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StaticLog:
+class CustomLog(OwnLog):
+    """An RFC 6962 log that is followed whatever the lists say."""
+
+    url: str = setting(LogUrl(), MISSING, "what stands before `/ct/v1/`; `http://` is allowed")
+    batch_size: int | None = setting(
+        Nullable(Integer(1, 4096)), None, "instead of `ct_log.batch_size`"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticLog(OwnLog):
     """A static-ct-api (tiled) log that is followed whatever the lists say."""
 
-    name: str = setting(Name(), MISSING, "its name in messages, logs and metrics")
     url: str = setting(LogUrl(), MISSING, "its monitoring prefix: what stands before `/checkpoint`")
     log_origin: str | None = setting(
         Nullable(Origin()), None, "the origin its checkpoints must carry; null: any"
-    )
-    operator: str | None = setting(
-        Nullable(Name()), None, "whose it is; all logs of an operator share one pace"
-    )
-    key: bytes | None = setting(
-        Nullable(PublicKey()), None, "its public key; without one its heads cannot be verified"
-    )
-    expected_log_id: bytes | None = setting(
-        Nullable(LogId()), None, "its id, where the key is not at hand or as a check of it"
-    )
-    poll_interval_ms: int | None = setting(
-        Nullable(Integer(10, MAX_MILLISECONDS)), None, "instead of `ct_log.poll_interval_ms`"
     )
     batch_size: int | None = setting(
         Nullable(Integer(1, 4096)),

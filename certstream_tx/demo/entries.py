@@ -20,13 +20,14 @@ from certstream_tx.ct.structs import (
     write_extra_data,
     write_leaf,
 )
+from certstream_tx.ct.tiles import write_tile_leaf
 from certstream_tx.demo.samples import SERIAL_TAIL, Sample, samples, serial_tail
 
 SERIALS = 1 << 8 * SERIAL_TAIL
 SCATTER = 0x5DEECE66D17B29
 """odd, so that multiplying by it (modulo ``SERIALS``) gives each number another one, scattered"""
 TIMESTAMP = slice(2, 10)
-"""bytes of a MerkleTreeLeaf that hold the time (RFC 6962 3.4)"""
+"""bytes of a MerkleTreeLeaf that hold the time, the first of its TimestampedEntry (RFC 6962 3.4)"""
 HEADER = 12
 """bytes of a MerkleTreeLeaf up to the entry type: a multiple of 3, so base64 can be cut there"""
 
@@ -94,7 +95,8 @@ class Entries:
         leaves = self._leaves(start, end)
         for leaf, (pattern, tail) in zip(leaves, self._places(start, end), strict=True):
             head, rest = pattern.tile
-            parts += (leaf[2:], head, tail, rest) if pattern.precertificate else (leaf[2:], head)
+            after = (head, tail, rest) if pattern.precertificate else (head,)
+            parts += (leaf[TIMESTAMP.start :], *after)
         return b"".join(parts)
 
     def page(self, start: int, end: int) -> bytes:
@@ -141,28 +143,26 @@ def _pattern(sample: Sample, *, indexed: bool) -> Pattern:
     """Cut a sample where its entries differ."""
     precertificate = sample.is_precertificate
     extensions = leaf_index_extension(0) if indexed else b""
-    leaf = write_leaf(
-        TimestampedEntry(
-            0,
-            PRECERT_ENTRY if precertificate else X509_ENTRY,
-            sample.issuer_key_hash,
-            sample.logged,
-            extensions,
-        )
+    entry = TimestampedEntry(
+        0,
+        PRECERT_ENTRY if precertificate else X509_ENTRY,
+        sample.issuer_key_hash,
+        sample.logged,
+        extensions,
     )
+    leaf = write_leaf(entry)
     submitted = sample.submitted if precertificate else None
     extra_data = write_extra_data(submitted, sample.chain)
     in_logged = serial_tail(sample.logged, tbs=precertificate)
     in_leaf = leaf.index(sample.logged, HEADER) + in_logged
     in_extra = 3 + serial_tail(sample.submitted)  # after the precertificate's length
-    fingerprints = b"".join(sha256(der).digest() for der in sample.chain)
-    chain = len(fingerprints).to_bytes(2, "big") + fingerprints
+    fingerprints = [sha256(der).digest() for der in sample.chain]
+    after_leaf = write_tile_leaf(entry, submitted, fingerprints)[len(leaf) - TIMESTAMP.start :]
     if precertificate:
-        alone = len(sample.submitted).to_bytes(3, "big") + sample.submitted
-        tile = (alone[:in_extra], alone[in_extra + SERIAL_TAIL :] + chain)
+        tile = (after_leaf[:in_extra], after_leaf[in_extra + SERIAL_TAIL :])
         extra = (extra_data[:in_extra], extra_data[in_extra + SERIAL_TAIL :])
     else:
-        tile, extra = (chain, b""), (extra_data, b"")
+        tile, extra = (after_leaf, b""), (extra_data, b"")
     json, edges = _json(leaf, in_leaf, extra_data, in_extra if precertificate else None)
     return Pattern(
         (

@@ -1,11 +1,9 @@
 """What one client has of a stream: a cursor, exact to the byte."""
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Container
+from typing import Protocol
 
-from certstream_tx.hub.ring import Chunk
-
-if TYPE_CHECKING:
-    from certstream_tx.hub.channel import Channel
+from certstream_tx.hub.ring import Chunk, Ring
 
 
 class Sink(Protocol):
@@ -32,6 +30,47 @@ class Reader(Protocol):
         ...
 
 
+class Source(Protocol):
+    """What a subscription reads, and who counts what becomes of it."""
+
+    messages_sent: int
+    bytes_sent: int
+
+    @property
+    def ring(self) -> Ring:
+        """The chunks."""
+        ...
+
+    @property
+    def ready(self) -> Container["Subscription"]:
+        """Who is up to date."""
+        ...
+
+    def make_ready(self, subscription: "Subscription") -> None:
+        """It has taken everything there is."""
+        ...
+
+    def make_held(self, subscription: "Subscription") -> None:
+        """It could not take what it was offered."""
+        ...
+
+    def place(self, after: int) -> Chunk:
+        """Where one goes on that fell off the ring, having lost all before number ``after``."""
+        ...
+
+    def notice(self, first: int, after: int) -> bytes:
+        """What tells that the messages from ``first`` to before ``after`` are missing."""
+        ...
+
+    def count_lost(self, subscription: "Subscription", count: int) -> None:
+        """It will not get ``count`` messages."""
+        ...
+
+    def remove(self, subscription: "Subscription") -> None:
+        """It has ended."""
+        ...
+
+
 class Subscription:
     """A cursor into a ring: what one client has got, and what comes next.
 
@@ -41,10 +80,10 @@ class Subscription:
     """
 
     __slots__ = (
-        "_channel",
         "_chunk",
         "_gap",
         "_offset",
+        "_source",
         "_tail",
         "closed",
         "lost",
@@ -56,7 +95,7 @@ class Subscription:
     )
 
     def __init__(
-        self, channel: "Channel", sink: Sink, reader: Reader | None, notices: bool, since: int
+        self, source: Source, sink: Sink, reader: Reader | None, notices: bool, since: int
     ) -> None:
         self.sink = sink
         self.reader = reader
@@ -69,7 +108,7 @@ class Subscription:
         """it took something since this was last set to False"""
         self.lost = 0
         """messages it did not get because the ring had moved on"""
-        self._channel = channel
+        self._source = source
         self._chunk: Chunk | None = None
         """the chunk it is inside of, or has next; None when ready or fallen off the ring"""
         self._offset = 0
@@ -85,7 +124,7 @@ class Subscription:
     @property
     def ready(self) -> bool:
         """Whether it has taken everything and is offered the next chunk."""
-        return self in self._channel.ready
+        return self in self._source.ready
 
     @property
     def mid_frame(self) -> bool:
@@ -111,8 +150,8 @@ class Subscription:
 
     def taken(self, count: int) -> None:
         """The sink took ``count`` bytes of what `rest` or `rest_of_frame` gave."""
-        channel = self._channel
-        channel.bytes_sent += count
+        source = self._source
+        source.bytes_sent += count
         if count:
             self.moved = True
         if self._tail:
@@ -122,15 +161,15 @@ class Subscription:
         assert chunk is not None
         before = chunk.whole(self._offset)
         self._offset += count
-        channel.messages_sent += chunk.whole(self._offset) - before
+        source.messages_sent += chunk.whole(self._offset) - before
         if self._offset == len(chunk.data):
             self._offset = 0
             following = chunk.number + 1
-            if following == channel.ring.next_number:
+            if following == source.ring.next_number:
                 self._chunk = None
-                channel.make_ready(self)
+                source.make_ready(self)
             else:
-                self._chunk = channel.ring.chunk(following)
+                self._chunk = source.ring.chunk(following)
 
     def close(self) -> bytes:
         """End it; returns the rest of a frame that was begun, which alone may still be sent."""
@@ -139,13 +178,13 @@ class Subscription:
         rest = bytes(self.rest_of_frame())
         if rest:
             # The connection's end does not tell how much of it arrived: it counts as sent.
-            self._channel.bytes_sent += len(rest)
+            self._source.bytes_sent += len(rest)
             if not self._tail and self._chunk is not None:
                 begun, whole = self._chunk.begun(self._offset), self._chunk.whole(self._offset)
-                self._channel.messages_sent += begun - whole
+                self._source.messages_sent += begun - whole
         self.closed = True
         self._chunk, self._tail = None, b""
-        self._channel.remove(self)
+        self._source.remove(self)
         return rest
 
     def hold(self, chunk: Chunk, taken: int) -> None:
@@ -153,7 +192,7 @@ class Subscription:
         if not self.closed:
             self._chunk = chunk
             self._offset = 0
-            self._channel.make_held(self)
+            self._source.make_held(self)
             self.moved = True
             self.taken(taken)
 
@@ -169,7 +208,7 @@ class Subscription:
             if self._offset:
                 self._tail = chunk.data[self._offset : chunk.boundary(self._offset)]
                 # The begun frame will arrive whole, so it counts as sent.
-                self._channel.messages_sent += chunk.begun(self._offset) - chunk.whole(self._offset)
+                self._source.messages_sent += chunk.begun(self._offset) - chunk.whole(self._offset)
             self._chunk, self._offset = None, 0
         self._lose(first, gone.after)
 
@@ -177,15 +216,15 @@ class Subscription:
         """The messages from ``first`` to before ``after`` (none, it may be) will not be sent."""
         if after > first:
             self.lost += after - first
-            self._channel.count_lost(self, after - first)
+            self._source.count_lost(self, after - first)
         self._gap = (self._gap[0] if self._gap else first, after)
 
     def _go_on(self) -> None:
         """Find a place again after falling off the ring, and say what is missing."""
         assert self._gap is not None
-        chunk = self._channel.place(self._gap[1])
+        chunk = self._source.place(self._gap[1])
         self._lose(self._gap[1], chunk.first)
         first, after = self._gap
         if self.notices and after > first:
-            self._tail = self._channel.notice(first, after)
+            self._tail = self._source.notice(first, after)
         self._chunk, self._gap = chunk, None

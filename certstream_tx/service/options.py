@@ -13,10 +13,6 @@ MAX_DEMO_RATE = 5000.0
 """entries a second; the demonstration shares its one core with the server that it feeds"""
 
 
-class StartError(Exception):
-    """The server cannot start; the text is one line for the operator."""
-
-
 class Options(usage.Options):
     """What can be said on the command line; everything else is in the configuration file."""
 

@@ -13,8 +13,7 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from certstream_tx.events import logger
-from certstream_tx.serve.ports.listening import ListenError
-from certstream_tx.service.options import StartError
+from certstream_tx.start_error import StartError
 
 log = logger("certstream_tx")
 
@@ -61,14 +60,14 @@ class Server(MultiService):
         """Bind ports, with whatever rights the process still has. Not called by ``twist``."""
         try:
             MultiService.privilegedStartService(self)
-        except ListenError as error:
+        except StartError as error:
             self._cannot_start(error)
 
     def startService(self) -> None:
         """Start everything; the first part that cannot start ends the program."""
         try:
             MultiService.startService(self)
-        except ListenError as error:
+        except StartError as error:
             self._cannot_start(error)
 
     def _ends_in_time(self, stopping: "Deferred[Any]") -> "Deferred[bool]":
@@ -88,7 +87,7 @@ class Server(MultiService):
         stopping.addBoth(over)
         return ended
 
-    def _cannot_start(self, error: ListenError) -> NoReturn:
+    def _cannot_start(self, error: StartError) -> NoReturn:
         """End the program with one line and status 1.
 
         An exception and not SystemExit, which would leave twistd's pidfile behind and its parent

@@ -34,6 +34,16 @@ def fixture_json(path: str) -> Any:
     return json.loads(fixture(path))
 
 
+def decoded(vector: dict[str, Any], key: str) -> bytes:
+    """One hash of a vector; null stands for none."""
+    return b64decode(vector[key] or "")
+
+
+def decoded_path(vector: dict[str, Any]) -> list[bytes]:
+    """The proof of a vector; null stands for an empty one."""
+    return [b64decode(node or "") for node in vector["proof"] or []]
+
+
 def page_entries() -> list[PageEntry]:
     """The 40 real entries: 26 certificates, 14 precertificates."""
     return [

@@ -16,28 +16,18 @@ from certstream_tx.ct.merkle import (
     node_hash,
     range_before,
     root_from_inclusion,
-    verify_consistency,
     verify_inclusion,
 )
 from tests.ct.samples import (
     PROPERTY,
+    decoded,
+    decoded_path,
     fixture_json,
     hashes,
     leaves_of,
-    naive_consistency,
     naive_path,
     naive_root,
 )
-
-
-def decoded(vector: dict[str, Any], key: str) -> bytes:
-    """One hash of a vector; null stands for none."""
-    return b64decode(vector[key] or "")
-
-
-def decoded_path(vector: dict[str, Any]) -> list[bytes]:
-    """The proof of a vector; null stands for an empty one."""
-    return [b64decode(node or "") for node in vector["proof"] or []]
 
 
 class HashTests(SynchronousTestCase):
@@ -71,23 +61,6 @@ class VectorTests(SynchronousTestCase):
                     decoded(vector, "leafHash"),
                     decoded_path(vector),
                     decoded(vector, "root"),
-                )
-        self.assertEqual(verdicts, {True, False})
-
-    def test_consistency(self) -> None:
-        """The consistency vectors, good and bad."""
-        verdicts = set()
-        for name, vector in fixture_json("merkle/consistency.json").items():
-            verdicts.add(vector["wantErr"])
-            with self.subTest(name):
-                self.check(
-                    vector,
-                    verify_consistency,
-                    vector["size1"],
-                    vector["size2"],
-                    decoded_path(vector),
-                    decoded(vector, "root1"),
-                    decoded(vector, "root2"),
                 )
         self.assertEqual(verdicts, {True, False})
 
@@ -166,7 +139,6 @@ class CompactRangeTests(SynchronousTestCase):
         full = CompactRange(MAX_SIZE, leaves)
         self.assertEqual(len(full.root()), 32)
         self.assertEqual(range_before(MAX_SIZE - 1, MAX_SIZE, leaves[:63]).size, MAX_SIZE - 1)
-        verify_consistency(MAX_SIZE, MAX_SIZE, [], leaves[0], leaves[0])
 
     def test_equality(self) -> None:
         """Ranges are equal when size and nodes are."""
@@ -344,49 +316,3 @@ class InclusionTests(SynchronousTestCase):
             self.assertRaises(MerkleError, range_before, index, size, path)
         else:
             self.assertEqual(range_before(index, size, path).size, index)
-
-
-class ConsistencyTests(SynchronousTestCase):
-    """Consistency proofs between all small trees."""
-
-    def test_every_pair(self) -> None:
-        """The right proof is accepted for all sizes up to 33, and for no other roots."""
-        leaves = leaves_of(33)
-        for second in range(1, 34):
-            root2 = naive_root(leaves[:second])
-            for first in range(1, second + 1):
-                root1 = naive_root(leaves[:first])
-                path = naive_consistency(first, leaves[:second])
-                verify_consistency(first, second, path, root1, root2)
-                wrong = bytes(32)
-                self.assertRaises(
-                    MerkleError, verify_consistency, first, second, path, wrong, root2
-                )
-                self.assertRaises(
-                    MerkleError, verify_consistency, first, second, path, root1, wrong
-                )
-                self.assertRaises(
-                    MerkleError, verify_consistency, first, second, [*path, wrong], root1, root2
-                )
-                if path:
-                    self.assertRaises(
-                        MerkleError, verify_consistency, first, second, path[:-1], root1, root2
-                    )
-
-    @PROPERTY
-    @given(
-        st.integers(-2, 2**66),
-        st.integers(-2, 2**66),
-        st.lists(st.one_of(hashes(), st.binary(max_size=40)), max_size=70),
-        st.binary(max_size=40),
-        st.binary(max_size=40),
-    )
-    def test_any_proof(
-        self, first: int, second: int, path: list[bytes], root1: bytes, root2: bytes
-    ) -> None:
-        """No input raises anything but MerkleError, and none but equal heads is accepted."""
-        try:
-            verify_consistency(first, second, path, root1, root2)
-        except MerkleError:
-            return
-        self.assertEqual((first, root1, path), (second, root2, []))

@@ -12,9 +12,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.log_list import Log, read_log_list
-from certstream_tx.ct.merkle import verify_consistency
 from certstream_tx.demo.__main__ import identity, options
 from tests.checkout import ROOT
+from tests.ct.consistency import verify_consistency
 
 
 class OptionsTests(SynchronousTestCase):

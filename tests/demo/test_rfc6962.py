@@ -7,10 +7,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.entry import read_entry
-from certstream_tx.ct.merkle import CompactRange, verify_consistency, verify_inclusion
+from certstream_tx.ct.merkle import CompactRange, verify_inclusion
 from certstream_tx.ct.signatures import LogKey, SignedHead
 from certstream_tx.demo.rfc6962 import rfc6962
 from certstream_tx.demo.samples import samples
+from tests.ct.consistency import verify_consistency
 from tests.demo.http import NOW, Response, ask, demo_log
 
 SIZE = 600

@@ -1,4 +1,4 @@
-"""The growing tree against the verifiers of ct.merkle, and against the definition."""
+"""The growing tree against verifiers of proofs, and against the definition."""
 
 from functools import cache
 from hashlib import sha256
@@ -11,10 +11,10 @@ from certstream_tx.ct.merkle import (
     EMPTY_ROOT,
     CompactRange,
     node_hash,
-    verify_consistency,
     verify_inclusion,
 )
 from certstream_tx.demo.tree import GrowingTree, TreeError
+from tests.ct.consistency import verify_consistency
 
 SMALL = 70
 LARGE = 66_000

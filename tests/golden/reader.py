@@ -12,7 +12,7 @@ import hashlib
 import ipaddress
 import re
 
-from asn1crypto import core
+from asn1crypto import algos, core
 
 from tests.golden.extensions_reader import (
     Document,
@@ -45,20 +45,14 @@ NAME_KEYS = {
     "2.5.4.8": "ST",
     "1.2.840.113549.1.9.1": "emailAddress",
 }
-ALGORITHMS = {
-    "1.2.840.113549.1.1.5": "sha1, rsa",
-    "1.3.14.3.2.29": "sha1, rsa",
-    "1.2.840.113549.1.1.11": "sha256, rsa",
-    "1.2.840.113549.1.1.12": "sha384, rsa",
-    "1.2.840.113549.1.1.13": "sha512, rsa",
-    "1.2.840.10045.4.3.2": "ecdsa, sha256",
-    "1.2.840.10045.4.3.3": "ecdsa, sha384",
-    "1.2.840.10045.4.3.4": "ecdsa, sha512",
-    "1.2.840.10040.4.3": "dsa, sha1",
-    "2.16.840.1.101.3.4.3.2": "dsa, sha256",
-    "1.3.101.112": "ed25519",
+# Which algorithms have words, and which words (docs/wire-format.md); what identifiers stand for
+# them is asn1crypto's to know.
+WORDS = {
+    "rsassa_pkcs1v15": ("{}, rsa", ("sha1", "sha256", "sha384", "sha512")),
+    "rsassa_pss": ("{}, rsa-pss", ("sha1", "sha256", "sha384", "sha512")),
+    "ecdsa": ("ecdsa, {}", ("sha256", "sha384", "sha512")),
+    "dsa": ("dsa, {}", ("sha1", "sha256")),
 }
-RSA_PSS = "1.2.840.113549.1.1.10"
 DNS_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})+")
 
 
@@ -154,18 +148,13 @@ def unix_time(time: tuple[int, bytes, bytes]) -> int:
 
 
 def algorithm_name(whole: bytes) -> str:
-    dotted, *parameters = (content for _, content, _ in elements(next(elements(whole))[1]))
-    algorithm = core.ObjectIdentifier(contents=dotted).dotted
-    if algorithm != RSA_PSS:
-        return ALGORITHMS.get(algorithm, "unknown")
-    digest = "1.3.14.3.2.26"
-    for tag, content, _ in elements(parameters[0]):
-        if tag == 0xA0:
-            inner = next(elements(next(elements(content))[1]))[1]
-            digest = core.ObjectIdentifier(contents=inner).dotted
-    sha2 = "2.16.840.1.101.3.4.2."
-    digests = {"1.3.14.3.2.26": "sha1", f"{sha2}1": "sha256", f"{sha2}2": "sha384"}
-    return (digests | {f"{sha2}3": "sha512"})[digest] + ", rsa-pss"
+    algorithm = algos.SignedDigestAlgorithm.load(whole)
+    if algorithm["algorithm"].native == "ed25519":
+        return "ed25519"
+    words, digests = WORDS[algorithm.signature_algo]
+    if algorithm.hash_algo not in digests:
+        return "unknown"
+    return words.format(algorithm.hash_algo)
 
 
 def text_of(tag: int, content: bytes) -> str:

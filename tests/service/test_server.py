@@ -9,8 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.serve.ports.listening import ListenError
-from certstream_tx.service.options import StartError
 from certstream_tx.service.server import STEP_TIMEOUT, Server
+from certstream_tx.start_error import StartError
 from tests.events import collected_events
 
 

@@ -7,18 +7,6 @@ from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
 
 
-class Batch(NamedTuple):
-    """Entries ``start``, ``start + 1``, ... of one log, in order, none missing between them."""
-
-    start: int
-    entries: list[Entry]
-
-    @property
-    def end(self) -> int:
-        """Index after the last entry."""
-        return self.start + len(self.entries)
-
-
 class Served(NamedTuple):
     """An entry, and the MerkleTreeLeaf as it was served (of a tile: as it stands for it)."""
 

@@ -264,7 +264,7 @@ class StaticClient:
 
     def _chain(self, leaf: TileLeaf, known: dict[bytes, bytes]) -> tuple[bytes, ...]:
         chain: list[bytes] = []
-        for fingerprint in leaf.fingerprints:
+        for fingerprint in leaf.fingerprints[:MAX_CHAIN]:
             issuer = known.get(fingerprint)
             if issuer is None:
                 self._stats.issuers_missing += 1

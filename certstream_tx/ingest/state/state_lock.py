@@ -6,13 +6,14 @@ import os
 from typing import IO
 
 from certstream_tx.events import logger
+from certstream_tx.start_error import StartError
 
 log = logger("certstream_tx.ingest.state.positions")
 
 FOR_MORE = "or set ct_log.state_file to another path, or to null to keep no positions"
 
 
-class StateFileError(Exception):
+class StateFileError(StartError):
     """The state file cannot be used; the text is for the operator and names the way out."""
 
 

@@ -18,6 +18,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from certstream_tx.events import logger
+from certstream_tx.start_error import StartError
 
 log = logger("certstream_tx.serve")
 
@@ -40,7 +41,7 @@ HTTP = Schemes("http", "https")
 LINES = Schemes("tcp", "tls")
 
 
-class ListenError(Exception):
+class ListenError(StartError):
     """An endpoint cannot be listened on; the text names it and why."""
 
 

@@ -15,6 +15,7 @@ from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignatureError, SignedHead
 from certstream_tx.ct.tiles import read_data_tile, write_tile_leaf
 from certstream_tx.ingest.clients.issuers import IssuerCache
+from certstream_tx.ingest.clients.static import MAX_CHAIN
 from certstream_tx.ingest.http.fetch import (
     BadBody,
     BadSignature,
@@ -385,6 +386,18 @@ class MissingIssuerTests(ClientCase):
         self.fake.front.next.append(Answer(200, body))
         self.assertEqual(len(self.entries(0, 256)), 256)
         self.assertEqual(len(self.fake.asked()), 1 + 256)
+
+    def test_long_chain(self) -> None:
+        """One that names a known issuer as often as fits makes no message of 2,047 certificates."""
+        leaves = read_data_tile(self.fake.log.entries.data_tile(0, 256), 0, 256)
+        body = b"".join(
+            write_tile_leaf(leaf.entry, leaf.precertificate, leaf.fingerprints[:1] * 2047)
+            for leaf in leaves
+        )
+        self.fake.front.next.append(Answer(200, body))
+        for entry, leaf in zip(self.entries(0, 256), leaves, strict=True):
+            self.assertEqual(len(entry.chain), MAX_CHAIN)
+            self.assertEqual(sha256(entry.chain[-1]).digest(), leaf.fingerprints[0])
 
     def test_large_issuer(self) -> None:
         """An issuer is bounded in size."""
