@@ -166,7 +166,7 @@ class ProblemTests(LoadTestCase):
                 "custom_logs[0].url: expected an http:// or https:// URL without user, password"
                 ' and query, got "ftp://a"',
                 "custom_logs[1].ke: unknown key, known are name, url, operator, key,"
-                " expected_log_id, batch_size, poll_interval_ms",
+                " expected_log_id, poll_interval_ms, batch_size",
                 'custom_logs[2]: expected a mapping that describes an RFC 6962 log, got "c"',
                 'ct_log.batch_size: expected an integer from 1 to 4096, got "many"',
                 "ct_log.list_key: expected a path, or null, got 7",
