@@ -388,16 +388,17 @@ class MissingIssuerTests(ClientCase):
         self.assertEqual(len(self.fake.asked()), 1 + 256)
 
     def test_long_chain(self) -> None:
-        """One that names a known issuer over and over makes no message of as many certificates."""
+        """One that names a root as its own issuer over and over makes no message as long."""
         leaves = read_data_tile(self.fake.log.entries.data_tile(0, 256), 0, 256)
         body = b"".join(
-            write_tile_leaf(leaf.entry, leaf.precertificate, leaf.fingerprints[:1] * 500)
+            write_tile_leaf(
+                leaf.entry, leaf.precertificate, leaf.fingerprints + leaf.fingerprints[-1:] * 500
+            )
             for leaf in leaves
         )
         self.fake.front.next.append(Answer(200, body))
-        for entry, leaf in zip(self.entries(0, 256), leaves, strict=True):
-            self.assertEqual(len(entry.chain), MAX_CHAIN)
-            self.assertEqual(sha256(entry.chain[-1]).digest(), leaf.fingerprints[0])
+        longest = max(len(entry.chain) for entry in self.entries(0, 256))
+        self.assertEqual(longest, MAX_CHAIN)
 
     def test_large_issuer(self) -> None:
         """An issuer is bounded in size."""
