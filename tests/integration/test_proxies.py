@@ -4,6 +4,7 @@ What must hold behind a proxy: messages come when they are sent, on every wire i
 ``/metrics`` stays inside.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -84,9 +85,13 @@ class ProxyTestCase(SynchronousTestCase):
         self.addCleanup(end)
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and process.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            # Caddy listens before it has made its certificate.
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port)) as probe,
+            ):
+                self.tls.wrap_socket(probe).close()
+                return
             time.sleep(0.05)
         self.fail((self.folder / "output").read_text())
 

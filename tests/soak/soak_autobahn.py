@@ -93,4 +93,4 @@ class AutobahnTests(SynchronousTestCase):
         told = ", ".join(f"{count} of group {group}" for group, count in sorted(groups.items()))
         print(f"\n{len(index)} cases: {told}; {len(wrong)} not as expected")
         self.assertGreater(len(index), 200)
-        self.assertEqual(wrong, {})
+        self.assertEqual(wrong, {}, json.dumps(wrong, indent=1))

@@ -154,7 +154,11 @@ class StreamProtocol(WebSocketServerProtocol):
             if self._input > MAX_INPUT_BYTES and not self._reading_paused:
                 self._reading_paused = True
                 self.writer.pause_reading()
-        if not self._deaf:
+        if self._deaf:
+            # What follows a fault is not parsed any more; but an answer that comes alone is seen.
+            if _is_close_frame(data):
+                self.writer.loseConnection()
+        else:
             super().dataReceived(data)
             # What follows a violation is not worth parsing: the close frame is on its way.
             self._deaf = self._deaf or self.failedByMe
@@ -278,6 +282,11 @@ class StreamProtocol(WebSocketServerProtocol):
     def abort(self) -> None:
         """Close at once."""
         self.writer.abortConnection()
+
+
+def _is_close_frame(data: bytes) -> bool:
+    """Whether it is one close frame of a client and nothing else (RFC 6455 section 5.2)."""
+    return len(data) >= 6 and data[0] == 0x80 | OPCODE_CLOSE and len(data) == 6 + (data[1] & 0x7F)
 
 
 class StreamFactory(WebSocketServerFactory):
