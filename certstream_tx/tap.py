@@ -98,7 +98,7 @@ class _Composition:
         )
         slow_readers = SlowReaders(reactor, self.hub, LagBounds.of(config.lag))
         self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)
-        self.logs = LogClients(config, reactor)
+        self.logs = LogClients(config, reactor, options.environment)
         descriptors = Descriptors()
         self.gate = Gate(Policy.of(config), most_waiting=lambda: most_waiting(descriptors.capacity))
         self.reading = EntryReader(self.hub.publish, reactor)

@@ -45,7 +45,9 @@ class QuotationTests(SynchronousTestCase):
                 for quotation in re.findall(r"`([^`]+)`", row):
                     parts = [part.strip(" :.,;()") for part in quotation.split("…")]
                     pattern = re.compile(".*?".join(map(re.escape, parts)), re.DOTALL)
-                    self.assertTrue(any(pattern.search(text) for text in every), quotation)
+                    fixed = max(parts, key=len)  # looked for first, which is quick
+                    found = any(fixed in text and pattern.search(text) for text in every)
+                    self.assertTrue(found, quotation)
                     quoted += 1
         self.assertGreater(quoted, 30)
 

@@ -9,7 +9,7 @@ from typing import Any
 from certstream_tx.command_line.configuration import in_force
 from certstream_tx.command_line.failure import CommandError
 from certstream_tx.command_line.in_reactor import in_reactor
-from certstream_tx.command_line.known_logs import known_logs
+from certstream_tx.command_line.known_logs import known_logs, log_clients
 from certstream_tx.command_line.lines import STREAMS, writer
 from certstream_tx.config import Config
 from certstream_tx.ct.log_list import Log
@@ -17,7 +17,7 @@ from certstream_tx.ct.signatures import SignatureError
 from certstream_tx.ingest.http.errors import FetchError, MerkleMismatch
 from certstream_tx.ingest.trust.proven_range import BeyondHead, ProvenRange
 from certstream_tx.library.logs import find_log
-from certstream_tx.service.log_clients import LogClients, stats_of
+from certstream_tx.service.log_clients import stats_of
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -49,7 +49,7 @@ def _index(text: str) -> int:
 
 
 async def _export(reactor: Any, config: Config, given: argparse.Namespace) -> int:
-    clients = LogClients(config, reactor)
+    clients = log_clients(config, reactor)
     try:
         log = _named(given.log, await known_logs(reactor, config, clients))
         # What of a tile is there already will not be more complete later.

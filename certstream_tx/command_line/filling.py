@@ -6,7 +6,7 @@ from random import SystemRandom
 from typing import Any, Final
 
 from certstream_tx.command_line.failure import CommandError, read_bounded
-from certstream_tx.command_line.known_logs import known_logs
+from certstream_tx.command_line.known_logs import known_logs, log_clients
 from certstream_tx.command_line.lines import writer
 from certstream_tx.config import Config
 from certstream_tx.ct.entry import Entry
@@ -59,7 +59,7 @@ async def fill(reactor: Any, config: Config, path: str, stream: str) -> int:
 
 async def _fill(reactor: Any, config: Config, path: str, state: State, stream: str) -> int:
     lacking = {key: saved for key, saved in state.positions.items() if saved.gaps}
-    clients = LogClients(config, reactor)
+    clients = log_clients(config, reactor)
     missing = 0
     try:
         logs = await known_logs(reactor, config, clients) if lacking else {}

@@ -1,5 +1,7 @@
-"""All logs that a command may be about: those of the lists, chosen or not, and of one's own."""
+"""All logs that a command may be about: those of the lists, chosen or not, and of one's own; and
+what reads them."""
 
+import os
 from dataclasses import replace
 from random import SystemRandom
 from typing import Any
@@ -12,6 +14,14 @@ from certstream_tx.ct.log_list import Log
 from certstream_tx.ingest.lists.log_lists import LogLists
 from certstream_tx.ingest.lists.log_selection import check_own_logs
 from certstream_tx.service.log_clients import LogClients
+
+
+def log_clients(config: Config, reactor: Any) -> LogClients:
+    """What reads logs, through the proxy that the environment names. Raises CommandError."""
+    try:
+        return LogClients(config, reactor, os.environ)
+    except ConfigError as error:
+        raise CommandError(str(error)) from None
 
 
 async def known_logs(reactor: Any, config: Config, clients: LogClients) -> dict[str, Log]:

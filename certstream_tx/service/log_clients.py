@@ -1,10 +1,12 @@
 """The clients that logs are read by, as the configuration says, each at its operator's pace."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from certstream_tx.config import Config
+from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.log_list import Log
+from certstream_tx.events import logger
 from certstream_tx.ingest.clients.hybrid import HybridClient
 from certstream_tx.ingest.clients.issuers import IssuerCache
 from certstream_tx.ingest.clients.log_client import LogClient
@@ -13,18 +15,28 @@ from certstream_tx.ingest.clients.static import StaticClient
 from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.fetch import Fetcher
 from certstream_tx.ingest.http.http_client import LogHTTPClient, make_http_client
+from certstream_tx.ingest.http.proxies import Proxies, ProxySettingError
 from certstream_tx.ingest.pacing.pace import Pace, operator_interval, operator_key
 from certstream_tx.stats import LogStats
 
+log = logger("certstream_tx")
+
 
 class LogClients:
-    """Makes the client of each log; all of them share connections, issuers and paces."""
+    """Makes the client of each log; all of them share connections, issuers and paces.
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    :param environment: where proxies are named; without it none is used
+    :raises ConfigError: what is named there is none
+    """
+
+    def __init__(
+        self, config: Config, reactor: Any, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.config = config
         """by which clients are made from now on"""
         self._reactor = reactor
-        self.http: LogHTTPClient = make_http_client(reactor)
+        proxies = _proxies(environment or {})
+        self.http: LogHTTPClient = make_http_client(reactor, proxies=proxies)
         self.fetcher = Fetcher(
             self.http, reactor, config.user_agent, config.ct_log.request_timeout_secs
         )
@@ -57,6 +69,16 @@ class LogClients:
             interval = limits.get(key, operator_interval(operator, default))
             self._paces[key] = Pace(self._reactor, interval, operator)
         return self._paces[key]
+
+
+def _proxies(environment: Mapping[str, str]) -> Proxies:
+    try:
+        proxies = Proxies.of(environment)
+    except ProxySettingError as error:
+        raise ConfigError([str(error)]) from None
+    for name in dict.fromkeys(proxy.name for proxy in proxies.by_scheme.values()):
+        log.info("Logs are read through the proxy {name}", name=name)
+    return proxies
 
 
 def stats_of(followed: Log) -> LogStats:

@@ -159,6 +159,15 @@ class RefusalTests(SynchronousTestCase):
         """A bad environment value names its variable."""
         self.assert_refuses(CERTSTREAM_BUFFER_SIZE="huge", says="CERTSTREAM_BUFFER_SIZE")
 
+    def test_unusable_proxy(self) -> None:
+        """A proxy of another kind is named by its variable."""
+        self.assert_refuses(
+            "--listen",
+            LOCAL,
+            says="HTTPS_PROXY: expected http://",
+            HTTPS_PROXY="socks5://proxy.example:1080",
+        )
+
     def test_unreadable_configuration(self) -> None:
         """A file that was asked for and is not there."""
         self.assert_refuses("--config", "/nonexistent/config.yaml", says="/nonexistent/config.yaml")

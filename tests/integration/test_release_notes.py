@@ -91,7 +91,9 @@ class ConfigurationExampleTests(ReleaseNotesTestCase):
         super().setUp()
         # Their variable over their file: there is no /data here, nor is each port free.
         self.environment = clean_environment(
-            CERTSTREAM_CT_LOG_STATE_FILE=str(self.state), CERTSTREAM_LISTEN_TCP=LOCAL
+            CERTSTREAM_CT_LOG_STATE_FILE=str(self.state),
+            CERTSTREAM_CT_LOG_PARTIAL_TILE_WAIT_SECS="0",
+            CERTSTREAM_LISTEN_TCP=LOCAL,
         )
 
     def test_values(self) -> None:

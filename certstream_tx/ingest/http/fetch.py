@@ -16,6 +16,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH
 
 from certstream_tx.ingest.http.body import BodyReader, innermost_cause
+from certstream_tx.ingest.http.connect_proxy import ProxyError
 from certstream_tx.ingest.http.errors import (
     BadBody,
     BadSignature,
@@ -199,7 +200,7 @@ def _unreachable(error: Exception, innermost: BaseException) -> Unavailable:
     if isinstance(innermost, TLSError):
         return Unavailable("connect", f"TLS: {_tls_reason(innermost)}")
     reason = str(innermost) or type(innermost).__name__
-    if isinstance(error, ConnectError | DNSLookupError | SchemeNotSupported):
+    if isinstance(error, ProxyError | ConnectError | DNSLookupError | SchemeNotSupported):
         return Unavailable("connect", reason)
     return Unavailable("cut", reason)
 

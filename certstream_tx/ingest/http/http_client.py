@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from OpenSSL import SSL, crypto
-from service_identity import VerificationError
+from service_identity import CertificateError, VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, ServiceID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from treq.client import HTTPClient
@@ -24,6 +24,8 @@ from zope.interface import implementer
 
 from certstream_tx.events import logger
 from certstream_tx.ingest.http.answer_heads import BoundedHeads
+from certstream_tx.ingest.http.connect_proxy import ConnectProxyEndpoint
+from certstream_tx.ingest.http.proxies import Proxies
 
 log = logger("certstream_tx.http")
 
@@ -67,7 +69,7 @@ class _VerifiedConnection:
             return bool(chain_ok)
         try:
             verify_service_identity(extract_patterns(certificate), [self._service], [])
-        except VerificationError:
+        except (VerificationError, CertificateError):
             if self._host not in self._told:
                 self._told.add(self._host)
                 log.warn("The certificate that {host} shows is not for it", host=self._host)
@@ -117,22 +119,36 @@ class SharedContextPolicy:
 
 @implementer(IAgentEndpointFactory)
 class _Endpoints:
-    """Where the client connects to: TCP, or TLS with its policy, and bounded heads on both."""
+    """Where the client connects to: TCP, or TLS with its policy, and bounded heads on both; a proxy
+    may stand between."""
 
-    def __init__(self, reactor: Any, policy: IPolicyForHTTPS, timeout: float) -> None:
+    def __init__(
+        self, reactor: Any, policy: IPolicyForHTTPS, timeout: float, proxies: Proxies
+    ) -> None:
         self._reactor = reactor
         self._policy = policy
         self._timeout = timeout
+        self._proxies = proxies
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         host: bytes = uri.host.strip(b"[]")  # those of a literal IPv6 address
-        endpoint = self._tcp(host.decode("ascii"), uri.port)
+        endpoint = self._way(uri.scheme.decode("ascii"), host.decode("ascii"), uri.port)
         if uri.scheme == b"https":
             endpoint = wrapClientTLS(self._policy.creatorForNetloc(host, uri.port), endpoint)
         elif uri.scheme != b"http":
             raise SchemeNotSupported(f"not http or https: {uri.scheme!r}")
         bounded: IStreamClientEndpoint = BoundedHeads(endpoint)
         return bounded
+
+    def _way(self, scheme: str, host: str, port: int) -> Any:
+        proxy = self._proxies.for_host(scheme, host, port)
+        if proxy is None:
+            return self._tcp(host, port)
+        endpoint = self._tcp(proxy.host, proxy.port)
+        if proxy.scheme == "https":
+            creator = self._policy.creatorForNetloc(proxy.host.encode("ascii"), proxy.port)
+            endpoint = wrapClientTLS(creator, endpoint)
+        return ConnectProxyEndpoint(endpoint, proxy, host, port, self._reactor)
 
     def _tcp(self, host: str, port: int) -> Any:
         # An address needs no look-up, whose threads may all be waiting for a slow name server.
@@ -172,17 +188,18 @@ def make_http_client(
     *,
     connect_timeout: float = CONNECT_TIMEOUT,
     policy: IPolicyForHTTPS | None = None,
+    proxies: Proxies | None = None,
 ) -> LogHTTPClient:
     """A client for one reactor (IReactorTCP, IReactorTime, IReactorPluggableNameResolver).
 
     It keeps up to ``max_per_host`` connections to a host and takes them in turn, which suits logs
-    that throttle by connection. Certificates and host names are verified.
+    that throttle by connection. Certificates and host names are verified, behind a proxy too.
     """
     pool = HTTPConnectionPool(reactor)
     pool.maxPersistentPerHost = max_per_host
     pool.cachedConnectionTimeout = IDLE_CONNECTION
     if policy is None:
         policy = SharedContextPolicy()
-    endpoints = _Endpoints(reactor, policy, connect_timeout)
+    endpoints = _Endpoints(reactor, policy, connect_timeout, proxies or Proxies({}))
     agent = Agent.usingEndpointFactory(reactor, endpoints, pool)
     return LogHTTPClient(agent, pool)

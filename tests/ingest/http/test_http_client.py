@@ -24,12 +24,12 @@ from certstream_tx.ingest.http.http_client import LogHTTPClient, SharedContextPo
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 
 
-def make_certificate(name: x509.GeneralName) -> PrivateCertificate:
-    """A certificate for one name that signs itself."""
+def make_certificate(*names: x509.GeneralName) -> PrivateCertificate:
+    """A certificate for these names that signs itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a log in a test")])
     now = datetime.now(UTC)
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(who)
         .issuer_name(who)
@@ -37,10 +37,11 @@ def make_certificate(name: x509.GeneralName) -> PrivateCertificate:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, SHA256())
     )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    certificate = builder.sign(key, SHA256())
     return PrivateCertificate.fromCertificateAndKeyPair(
         Certificate(crypto.X509.from_cryptography(certificate)),
         KeyPair(crypto.PKey.from_cryptography_key(key)),
@@ -140,9 +141,9 @@ class TLSTests(SocketCase):
         self.assertEqual(names, [b"localhost"])
 
     async def test_other_name(self) -> None:
-        """A trusted certificate for another name is refused."""
-        for name in (x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.2"))):
-            certificate = make_certificate(name)
+        """A trusted certificate for another name, or for none, is refused."""
+        for names in ([x509.DNSName("localhost")], [x509.IPAddress(ip_address("127.0.0.2"))], []):
+            certificate = make_certificate(*names)
             port = self.serve(Site(Hello()), certificate)
             fetcher = self.fetcher(self.client(policy=self.policy(certificate)))
             error = await self.failure(fetcher.get(f"https://127.0.0.1:{port}/", max_bytes=10))
