@@ -41,7 +41,17 @@ WITHIN = {
         "polling",
         "lists",
     ],
-    "serve": ["answers", "access", "writing", "wires", "metrics", "pages", "ports", "site"],
+    "serve": [
+        "answers",
+        "access",
+        "bounded",
+        "writing",
+        "wires",
+        "metrics",
+        "pages",
+        "ports",
+        "site",
+    ],
 }
 """The parts of an edge: each knows those before it."""
 PURE_MAY_IMPORT = {"cryptography", "msgspec", "yaml"}

@@ -7,7 +7,6 @@ Its own timers, limits on connections and prepared messages are not used.
 
 from typing import Any
 
-from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from autobahn.websocket.protocol import WebSocketProtocol
 from autobahn.websocket.types import ConnectionRequest
@@ -21,7 +20,6 @@ from certstream_tx.framing import (
     CLOSE_POLICY_VIOLATION,
     OPCODE_CLOSE,
     OPCODE_PING,
-    OPCODE_PONG,
     WEBSOCKET,
     WEBSOCKET_DEFLATE,
     websocket_control,
@@ -32,18 +30,13 @@ from certstream_tx.serve.access.slots import Slot
 from certstream_tx.serve.access.tokens import SUBPROTOCOL
 from certstream_tx.serve.answers import error_document
 from certstream_tx.serve.wires.autobahn_events import AutobahnEvents
+from certstream_tx.serve.wires.bounded_input import BoundedInput
 from certstream_tx.serve.wires.clients import Clients
 from certstream_tx.serve.wires.deflate_offer import UNREAD, accept
 from certstream_tx.serve.writing.connection import writer_for
-from certstream_tx.serve.writing.writer import Writer
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """of what a client sends (it is ignored); more is answered with close 1009"""
-MAX_FRAMES = 100
-"""a client may send in one tick: clients in the field send one every 15 s"""
-MAX_INPUT_BYTES = 256 * 1024
-"""read from a client in one tick; the rest waits in its own socket"""
-
 _HEARTBEAT = "heartbeat"
 
 _HANDSHAKE_LEFTOVERS = (
@@ -67,7 +60,7 @@ _HANDSHAKE_LEFTOVERS = (
 """what autobahn keeps for nobody once a client is open: about 2 KB of each"""
 
 
-class StreamProtocol(WebSocketServerProtocol):
+class StreamProtocol(BoundedInput):
     """One client of one stream."""
 
     log = AutobahnEvents()
@@ -76,23 +69,13 @@ class StreamProtocol(WebSocketServerProtocol):
     CONFIG_ATTRS: list[str] = []
 
     factory: "StreamFactory"
-    writer: Writer
     wire = WEBSOCKET
     stream: Stream
     view = View.EVERY
-    heard_at = 0
-    """the clients' tick at which something was last received"""
     visits = 0
 
     _perMessageCompress: Any
     """autobahn's, for what clients send"""
-    _greeted = False
-    _deaf = False
-    """what it sends is not even parsed any more"""
-    _frames = 0
-    _input = 0
-    _told = False
-    _reading_paused = False
 
     # The connection
 
@@ -144,25 +127,6 @@ class StreamProtocol(WebSocketServerProtocol):
         # A Deferred whose result is this protocol would keep both until the next collection.
         self.is_closed = self.is_open = None
 
-    def dataReceived(self, data: bytes) -> None:
-        """Bound what a client can make us do before autobahn sees it."""
-        clients = self.factory.clients
-        self.heard_at = clients.now
-        if self._greeted:
-            self._input += len(data)
-            self._count_this_tick()
-            if self._input > MAX_INPUT_BYTES and not self._reading_paused:
-                self._reading_paused = True
-                self.writer.pause_reading()
-        if self._deaf:
-            # What follows a fault is not parsed any more; but an answer that comes alone is seen.
-            if _is_close_frame(data):
-                self.writer.loseConnection()
-        else:
-            super().dataReceived(data)
-            # What follows a violation is not worth parsing: the close frame is on its way.
-            self._deaf = self._deaf or self.failedByMe
-
     def _forget_handshake(self) -> None:
         for name in _HANDSHAKE_LEFTOVERS:
             self.__dict__.pop(name, None)
@@ -199,63 +163,7 @@ class StreamProtocol(WebSocketServerProtocol):
         self.factory.clients.closing(self)
         super().dropConnection(abort=abort and not self.wasClean)
 
-    def fail(self, code: int, reason: str) -> None:
-        """Close with ``code`` and listen to nothing more."""
-        self._deaf = True
-        self.data = b""
-        self.sendCloseFrame(code=code, reasonUtf8=reason.encode("utf-8"), isReply=False)
-
-    # What clients send: answered where the protocol demands it, else ignored
-
-    def onPing(self, payload: bytes) -> None:
-        """Answer; of many pings that wait, the newest (RFC 6455 section 5.5.3)."""
-        if self._frame_allowed() and self.state == WebSocketProtocol.STATE_OPEN:
-            self.writer.send(OPCODE_PONG, websocket_control(OPCODE_PONG, payload))
-
-    def onPong(self, payload: bytes) -> None:
-        """It is alive, which was noted."""
-        self._frame_allowed()
-
-    def onMessageFrameBegin(self, length: int) -> None:
-        """Count it; autobahn checks its size."""
-        if self._frame_allowed():
-            super().onMessageFrameBegin(length)
-
-    def onMessageFrameData(self, payload: bytes) -> None:
-        """Clients have nothing to say to a server that only sends."""
-
-    def onMessageFrameEnd(self) -> None:
-        """Nothing was kept of it."""
-
-    def onMessageEnd(self) -> None:
-        """Nothing was kept of it."""
-
-    def _frame_allowed(self) -> bool:
-        self._frames += 1
-        if self._frames <= MAX_FRAMES:
-            return True
-        if not self._deaf:
-            self.fail(CLOSE_POLICY_VIOLATION, "too many frames")
-        return False
-
-    def _count_this_tick(self) -> None:
-        if not self._told:
-            self._told = True
-            self.factory.clients.tell_next_tick(self)
-
-    # What the clock asks (certstream_tx.serve.wires.clients.Client)
-
-    def next_tick(self) -> None:
-        """What was read is forgotten; go on reading, unless that has ended."""
-        self._told = False
-        if self._deaf:
-            # Its close frame is on the way, and what the client said after its fault was read.
-            self.writer.loseConnection()
-            return
-        self._frames = self._input = 0
-        if self._reading_paused:
-            self._reading_paused = False
-            self.writer.resume_reading()
+    # What the clock asks (certstream_tx.serve.wires.clients.Client), but for ``next_tick``
 
     def visit(self, heartbeat: bytes | None, ping: bool) -> None:
         """Send what is due, or close: nothing was heard for too long, not even a pong."""
@@ -282,11 +190,6 @@ class StreamProtocol(WebSocketServerProtocol):
     def abort(self) -> None:
         """Close at once."""
         self.writer.abortConnection()
-
-
-def _is_close_frame(data: bytes) -> bool:
-    """Whether it is one close frame of a client and nothing else (RFC 6455 section 5.2)."""
-    return len(data) >= 6 and data[0] == 0x80 | OPCODE_CLOSE and len(data) == 6 + (data[1] & 0x7F)
 
 
 class StreamFactory(WebSocketServerFactory):
@@ -325,11 +228,3 @@ class StreamFactory(WebSocketServerFactory):
             value = getattr(self, name)
             options[name] = staticmethod(value) if callable(value) else value
         return type("StreamProtocol", (StreamProtocol,), options)
-
-
-class StreamResource(WebSocketResource):
-    """Hands a request's connection to a stream's factory."""
-
-    def __init__(self, factory: StreamFactory) -> None:
-        super().__init__(factory)
-        self.factory = factory

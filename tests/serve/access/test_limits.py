@@ -17,7 +17,8 @@ from certstream_tx.serve.access.addresses import Networks
 from certstream_tx.serve.access.policy import ConnectionLimit, Policy, RateLimit
 from certstream_tx.serve.access.tokens import Tokens
 from certstream_tx.serve.answers import JSON, Document, Node, Page
-from certstream_tx.serve.site import ABORT_SECONDS, REQUEST_SECONDS, Surface
+from certstream_tx.serve.bounded import ABORT_SECONDS, REQUEST_SECONDS
+from certstream_tx.serve.site import Surface
 from certstream_tx.serve.wires.tcp import CHOICE_SECONDS, HANDSHAKE_SECONDS, LineFactory
 from certstream_tx.serve.wires.websocket import StreamProtocol
 from tests.serve.links import Link, PlainLink, TLSLink

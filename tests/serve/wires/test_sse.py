@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.framing import SSE_RETRY
 from certstream_tx.hub import Stream
-from certstream_tx.serve.site import MAX_BODY_BYTES, REQUEST_SECONDS
+from certstream_tx.serve.bounded import MAX_BODY_BYTES, REQUEST_SECONDS
 from certstream_tx.serve.wires.passive import MAX_INPUT_BYTES
 from tests.serve.links import Link, PlainLink, TLSLink
 from tests.serve.visitor import House

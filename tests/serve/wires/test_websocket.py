@@ -10,12 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.framing import OPCODE_CLOSE, OPCODE_PING, OPCODE_PONG, OPCODE_TEXT
 from certstream_tx.hub import Stream
-from certstream_tx.serve.wires.websocket import (
-    _HANDSHAKE_LEFTOVERS,
-    MAX_FRAMES,
-    MAX_INPUT_BYTES,
-    MAX_MESSAGE_BYTES,
-)
+from certstream_tx.serve.wires.bounded_input import MAX_FRAMES, MAX_INPUT_BYTES
+from certstream_tx.serve.wires.websocket import _HANDSHAKE_LEFTOVERS, MAX_MESSAGE_BYTES
 from tests.hub.messages import Numbered
 from tests.serve.visitor import ACCEPT, House, Visitor, masked
 
