@@ -157,7 +157,7 @@ class _Composition:
             reactor,
             options.load_again,
             config,
-            live_parts(self.gate, self.tls, chosen),
+            live_parts(self.gate, slow_readers, self.logs, self.tls, chosen),
             self.reloads,
             path=options.config_path,
             always=[*([self.tls.reload] if self.tls else []), followed.try_gaps],

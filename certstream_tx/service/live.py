@@ -6,12 +6,15 @@ from functools import partial
 from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.log_list import Log
 from certstream_tx.events import set_level
+from certstream_tx.hub.lag import LagBounds
 from certstream_tx.ingest.lists.followed_logs import FollowedLogs
 from certstream_tx.ingest.lists.log_lists import LogLists
 from certstream_tx.ingest.lists.log_selection import check_own_logs, excluded
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.ports.tls_files import TLSFileError, TLSFiles
+from certstream_tx.serve.wires.slow_readers import SlowReaders
+from certstream_tx.service.log_clients import LogClients
 from certstream_tx.service.reload import Apply, LivePart
 
 ACCESS_KEYS = (
@@ -38,16 +41,27 @@ LOG_KEYS = (
     "ct_log.static_ct_enabled",
 )
 TLS_KEYS = ("tls_cert", "tls_key")
+LAG_KEYS = ("lag.max_lost_share", "lag.window_secs", "lag.stall_secs")
+PACE_KEYS = ("ct_log.default_operator_rate_limit_ms", "ct_log.operator_rate_limits")
 
 
-def live_parts(gate: Gate, tls: TLSFiles | None, logs: "ChosenLogs | None") -> list[LivePart]:
+def live_parts(
+    gate: Gate,
+    slow_readers: SlowReaders,
+    clients: LogClients,
+    tls: TLSFiles | None,
+    logs: "ChosenLogs | None",
+) -> list[LivePart]:
     """All of them.
 
+    :param clients: those of logs, which keep to the paces
     :param logs: None: only the demonstration logs are followed, whatever is chosen
     """
     parts = [
         LivePart(("log_level",), lambda config: partial(set_level, config.log_level)),
         LivePart(ACCESS_KEYS, lambda config: partial(gate.replace_policy, Policy.of(config))),
+        LivePart(LAG_KEYS, lambda config: partial(slow_readers.use, LagBounds.of(config.lag))),
+        LivePart(PACE_KEYS, lambda config: partial(clients.pace_by, config)),
     ]
     if logs is not None:
         parts.append(LivePart(LOG_KEYS, logs.prepare))

@@ -61,14 +61,22 @@ class LogClients:
         operator = followed.operator or followed.url.split("/")[2]
         key = operator_key(operator)
         if key not in self._paces:
-            limits = {
-                operator_key(name): ms / 1000
-                for name, ms in self.config.ct_log.operator_rate_limits.items()
-            }
-            default = self.config.ct_log.default_operator_rate_limit_ms / 1000
-            interval = limits.get(key, operator_interval(operator, default))
-            self._paces[key] = Pace(self._reactor, interval, operator)
+            self._paces[key] = Pace(self._reactor, self._interval(key), operator)
         return self._paces[key]
+
+    def pace_by(self, config: Config) -> None:
+        """Ask every operator as fast as this configuration says, from now on."""
+        self.config = config
+        for key, pace in self._paces.items():
+            pace.limit(self._interval(key))
+
+    def _interval(self, key: str) -> float:
+        """Seconds between two requests to an operator."""
+        ct_log = self.config.ct_log
+        limits = {operator_key(name): ms for name, ms in ct_log.operator_rate_limits.items()}
+        if key in limits:
+            return limits[key] / 1000
+        return operator_interval(key, ct_log.default_operator_rate_limit_ms / 1000)
 
 
 def _proxies(environment: Mapping[str, str]) -> Proxies:

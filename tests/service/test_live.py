@@ -1,12 +1,14 @@
 """What can change while the server runs: each part takes a new configuration."""
 
 import json
+import re
 from pathlib import Path
 from random import Random
 
 from twisted.application.service import IService, Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,14 +16,26 @@ from certstream_tx.config import Config, ConfigError, load
 from certstream_tx.config.reading import LEAVES
 from certstream_tx.ct.log_list import Log
 from certstream_tx.events import logger, set_level
+from certstream_tx.hub.lag import LagBounds
 from certstream_tx.ingest.lists.followed_logs import FollowedLogs
 from certstream_tx.ingest.lists.log_lists import LogLists
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.policy import ConnectionLimit, RateLimit
 from certstream_tx.serve.ports.tls_files import TLSFiles
-from certstream_tx.service.live import ACCESS_KEYS, LOG_KEYS, TLS_KEYS, ChosenLogs, live_parts
+from certstream_tx.serve.wires.slow_readers import SlowReaders
+from certstream_tx.service.live import (
+    ACCESS_KEYS,
+    LAG_KEYS,
+    LOG_KEYS,
+    PACE_KEYS,
+    TLS_KEYS,
+    ChosenLogs,
+    live_parts,
+)
+from certstream_tx.service.log_clients import LogClients
 from certstream_tx.service.reload import OWN_KEYS, LivePart, Reloading
 from certstream_tx.stats import ReloadStats
+from tests.checkout import DOCS
 from tests.events import collected_events
 from tests.serve.certificates import make_pair
 from tests.serve.visitor import House
@@ -35,6 +49,17 @@ def read(yaml: str) -> Config:
     return load({}, {}, read_file=lambda path: yaml.encode()).config
 
 
+def parts_of(
+    gate: Gate | None = None, tls: TLSFiles | None = None, chosen: ChosenLogs | None = None
+) -> list[LivePart]:
+    """Those of a server with these."""
+    house = House()
+    slow = SlowReaders(house.clock, house.hub, LagBounds())
+    return live_parts(
+        gate or house.gate, slow, LogClients(Config(), MemoryReactorClock()), tls, chosen
+    )
+
+
 def part_of(parts: list[LivePart], key: str) -> LivePart:
     (part,) = (part for part in parts if key in part.keys)
     return part
@@ -45,18 +70,30 @@ class KeysTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """They exist, each belongs to one part, and none of them is one that cannot change."""
-        keys = ["log_level", *ACCESS_KEYS, *LOG_KEYS, *TLS_KEYS, *OWN_KEYS]
+        keys = ["log_level", *ACCESS_KEYS, *LOG_KEYS, *TLS_KEYS, *OWN_KEYS, *LAG_KEYS, *PACE_KEYS]
         self.assertEqual(len(keys), len(set(keys)))
         self.assertEqual(set(keys) - set(LEAVES), set())
         self.assertEqual(set(keys) & STAYS_BY_DESIGN, set())
-        for section in ("auth", "rate_limit", "connection_limit", "hot_reload"):
+        for section in ("auth", "rate_limit", "connection_limit", "hot_reload", "lag"):
             inside = {path for path in LEAVES if path.startswith(f"{section}.")}
             self.assertEqual(inside - set(keys), set(), section)
 
     def test_without_logs_and_tls(self) -> None:
         """Of what is not there the keys wait for a restart."""
-        keys = {key for part in live_parts(Gate(), None, None) for key in part.keys}
-        self.assertEqual(keys, {"log_level", *ACCESS_KEYS})
+        keys = {key for part in parts_of() for key in part.keys}
+        self.assertEqual(keys, {"log_level", *ACCESS_KEYS, *LAG_KEYS, *PACE_KEYS})
+
+    def test_handbook_names_them(self) -> None:
+        """All of them, alone or with their section, and nothing else."""
+        page = (DOCS / "operations.md").read_text()
+        (text,) = re.findall(r"(?s)Without a restart it takes over (.*?)\.\n", page)
+        named: set[str] = set()
+        for name in re.findall(r"`([a-z0-9_.]+)`", text):
+            found = {path for path in LEAVES if path == name or path.startswith(f"{name}.")}
+            self.assertTrue(found, name)
+            named |= found
+        keys = {"log_level", *ACCESS_KEYS, *LOG_KEYS, *TLS_KEYS, *OWN_KEYS, *LAG_KEYS, *PACE_KEYS}
+        self.assertEqual(named, keys)
 
 
 class LevelTests(SynchronousTestCase):
@@ -65,7 +102,7 @@ class LevelTests(SynchronousTestCase):
     def test_level(self) -> None:
         """It holds from the next event on."""
         self.addCleanup(set_level, "info")
-        part = part_of(live_parts(Gate(), None, None), "log_level")
+        part = part_of(parts_of(), "log_level")
         log = logger("certstream_tx.test")
         with collected_events() as events:
             for level in ("debug", "error"):
@@ -91,7 +128,7 @@ trusted_proxies: [192.0.2.1]
         self.addCleanup(house.close)
         client = house.open()
         before = house.gate.policy
-        apply = part_of(live_parts(house.gate, None, None), "auth.tokens").prepare(read(self.YAML))
+        apply = part_of(parts_of(house.gate), "auth.tokens").prepare(read(self.YAML))
         self.assertIs(house.gate.policy, before)
         apply()
         policy = house.gate.policy
@@ -113,6 +150,50 @@ trusted_proxies: [192.0.2.1]
         self.assertEqual([upgrade(b"198.51.100.1"), upgrade(b"198.51.100.2")], [101, 429])
         house.seconds(20, pong=[client])
         self.assertIsNone(client.closed)
+
+
+class LagTests(SynchronousTestCase):
+    """When a slow client is dropped."""
+
+    def test_bounds(self) -> None:
+        """Those that are configured are in force once they are put so, and not before."""
+        house, used = House(), list[LagBounds]()
+        slow = SlowReaders(house.clock, house.hub, LagBounds())
+        self.patch(slow, "use", used.append)
+        clients = LogClients(Config(), MemoryReactorClock())
+        part = part_of(live_parts(house.gate, slow, clients, None, None), "lag.stall_secs")
+        apply = part.prepare(read("lag: {max_lost_share: 0.7, window_secs: 7, stall_secs: 3}"))
+        self.assertEqual(used, [])
+        apply()
+        self.assertEqual(used, [LagBounds(max_lost_share=0.7, window=7, stall=3)])
+
+
+class PaceTests(SynchronousTestCase):
+    """How fast operators are asked."""
+
+    def test_paces(self) -> None:
+        """Those of operators that are read already change too."""
+        clients = LogClients(Config(), MemoryReactorClock())
+        slow = SlowReaders(Clock(), House().hub, LagBounds())
+        part = part_of(live_parts(Gate(), slow, clients, None, None), "ct_log.operator_rate_limits")
+        names = ("Google", "Let's Encrypt", "My Own")
+
+        def intervals() -> list[float]:
+            return [
+                round(
+                    clients._pace_of(
+                        Log(name, "https://a.example", "rfc6962", operator=name)
+                    ).interval,
+                    3,
+                )
+                for name in names
+            ]
+
+        self.assertEqual(intervals(), [0.04, 0.1, 0.025])
+        part.prepare(
+            read("ct_log: {default_operator_rate_limit_ms: 50, operator_rate_limits: {my own: 9}}")
+        )()
+        self.assertEqual(intervals(), [0.05, 0.1, 0.009])
 
 
 class Poller(Service):
@@ -140,7 +221,7 @@ class LogsTests(SynchronousTestCase):
             Random(1),
         )
         self.chosen = ChosenLogs(self.lists, self.followed, self.use)
-        self.part = part_of(live_parts(Gate(), None, self.chosen), "custom_logs")
+        self.part = part_of(parts_of(chosen=self.chosen), "custom_logs")
         self.chosen.follow()
 
     async def get(self, url: str, *, max_bytes: int) -> bytes:
@@ -231,7 +312,7 @@ class TLSTests(SynchronousTestCase):
             (self.folder / f"{name}.crt").write_bytes(pair.pem)
             (self.folder / f"{name}.key").write_bytes(pair.key_pem())
         self.tls = TLSFiles(self.path("old.crt"), self.path("old.key"), Clock())
-        self.part = part_of(live_parts(Gate(), self.tls, None), "tls_cert")
+        self.part = part_of(parts_of(tls=self.tls), "tls_cert")
 
     def path(self, name: str) -> str:
         return str(self.folder / name)
@@ -288,7 +369,7 @@ class WholeTests(SynchronousTestCase):
             Clock(),
             lambda: loaded,
             tls.config("old.crt", "old.key"),
-            live_parts(gate, tls.tls, None),
+            parts_of(gate, tls.tls),
             ReloadStats(),
             path=None,
         )

@@ -74,8 +74,7 @@ class Pace:
     def __init__(self, clock: IReactorTime, interval_seconds: float, operator: str = "") -> None:
         self._clock = clock
         self._operator = operator
-        self._unlimited = interval_seconds <= 0
-        self._fastest = UNLIMITED if self._unlimited else 1.0 / interval_seconds
+        self._allow(interval_seconds)
         self._slowed_rate = self._fastest
         self._slowed_at = float("-inf")
         self._heads: deque[Deferred[int]] = deque()
@@ -100,6 +99,21 @@ class Pace:
     def interval(self) -> float:
         """Seconds between two requests now."""
         return 1.0 / self.rate
+
+    def limit(self, interval_seconds: float) -> None:
+        """Another fastest pace, from the next turn on; where the operator asked for a slower one,
+        it goes on to recover from there."""
+        before, slowed = self.rate, self.rate < self._fastest
+        self._allow(interval_seconds)
+        self._slowed_rate = self._fastest
+        if slowed:
+            self._slowed_rate = min(before, self._fastest)
+            self._slowed_at = self._clock.seconds()
+        self._schedule()
+
+    def _allow(self, interval_seconds: float) -> None:
+        self._unlimited = interval_seconds <= 0
+        self._fastest = UNLIMITED if self._unlimited else 1.0 / interval_seconds
 
     @property
     def waiting(self) -> int:

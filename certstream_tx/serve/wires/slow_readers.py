@@ -27,9 +27,14 @@ class SlowReaders(Service):
     """Tells clients to leave that lost too much or take nothing."""
 
     def __init__(self, clock: IReactorTime, hub: Hub, bounds: LagBounds) -> None:
-        self._watch = LagWatch(hub, bounds)
+        self._hub = hub
+        self.use(bounds)
         self._look = LoopingCall(self.look)
         self._look.clock = clock
+
+    def use(self, bounds: LagBounds) -> None:
+        """Judge by these from now on; what was lost before is forgotten."""
+        self._watch = LagWatch(self._hub, bounds)
 
     def startService(self) -> None:
         """Look from now on."""

@@ -267,6 +267,38 @@ class ThrottledTests(PaceCase):
         self.assertGreater(count, 60)
 
 
+class LimitTests(PaceCase):
+    """A pace that is configured anew while it is in use."""
+
+    def test_who_waits(self) -> None:
+        """Those in line get their turns at the new pace, whichever way it changed."""
+        pace = Pace(self.clock, 10)
+        for _ in range(4):
+            self.ask(pace)
+        self.run_for(1)
+        pace.limit(2)
+        self.run_for(4)
+        pace.limit(0)
+        self.run_for(1)
+        self.assertEqual([time for time, _ in self.turns], [0, 2.0, 4.0, 5.008])
+        self.assertEqual(pace.rate, float("inf"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_slowed_down(self) -> None:
+        """What the operator asked for holds on, and is recovered from as before."""
+        pace = Pace(self.clock, 0.1)
+        pace.throttled(0.1, 1)
+        self.assertEqual(pace.rate, 5)
+        pace.limit(0.05)
+        self.assertEqual(pace.rate, 5)
+        self.clock.advance(60)
+        self.assertAlmostEqual(pace.rate, 7)
+        pace.limit(1)
+        self.assertEqual(pace.rate, 1)
+        pace.limit(0)
+        self.assertEqual(pace.rate, float("inf"))
+
+
 class OperatorTests(SynchronousTestCase):
     """The packaged priors."""
 

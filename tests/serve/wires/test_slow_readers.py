@@ -81,6 +81,18 @@ class SlowReaderTests(SynchronousTestCase):
                 self.assertEqual(len(reading.messages()), 55)
                 self.assertEqual(self.metric(stalled, "messages_lagged"), 0)
 
+    def test_other_bounds(self) -> None:
+        """New bounds hold from when they are set, for who is connected already."""
+        self.slow.use(LagBounds(stall=3600))
+        stalled = self.subscribed(WebSocketClient, room=0)
+        self.seconds(20, stalled)
+        self.assertEqual(self.metric(stalled, "disconnect_write_timeout"), 0)
+        self.slow.use(LagBounds(stall=3))
+        self.seconds(3, stalled)
+        self.assertEqual(self.metric(stalled, "disconnect_write_timeout"), 0)
+        self.seconds(1, stalled)
+        self.assertEqual(self.metric(stalled, "disconnect_write_timeout"), 1)
+
     def test_lost_too_much(self) -> None:
         """One that lost most of its stream gets the frame that was begun, and is closed."""
         for client in CLIENTS:
