@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from certstream_tx.command_line.imported import Imported
-from certstream_tx.config.kinds import place
+from certstream_tx.config.kind import place
 
 SERVER = "certstream-server-go"
 SECTIONS = ("webserver", "prometheus", "general")

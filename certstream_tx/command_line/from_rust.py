@@ -4,7 +4,7 @@ from certstream_tx.command_line.imported import Imported
 from certstream_tx.config import Config
 from certstream_tx.config.foreign import IGNORED, MAPPED
 from certstream_tx.config.keys import sections
-from certstream_tx.config.kinds import Invalid, place
+from certstream_tx.config.kind import Invalid, place
 from certstream_tx.config.reading import LEAVES
 
 SERVER = "certstream-server-rust"

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from certstream_tx.config.keys import PREFIX, Leaf
-from certstream_tx.config.kinds import place
+from certstream_tx.config.kind import place
 
 CONFIG_PATH = PREFIX + "CONFIG"
 """names the file"""

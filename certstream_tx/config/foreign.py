@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from certstream_tx.config.kinds import Invalid, shown
+from certstream_tx.config.kind import Invalid, shown
 
 
 class Mapped(NamedTuple):

@@ -5,7 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import Enum
 from typing import Any, NamedTuple
 
-from certstream_tx.config.kinds import Invalid, Kind, below, place, shown
+from certstream_tx.config.kind import Invalid, Kind, below, place, shown
 
 PREFIX = "CERTSTREAM_"
 """of every environment name"""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from certstream_tx.config.kinds import Invalid, Kind, Nullable, Switch, below, place
+from certstream_tx.config.kind import Invalid, Kind, below, place
+from certstream_tx.config.kinds import Nullable, Switch
 from certstream_tx.config.texts import Path, Url
 
 KNOWN_UNSIGNED = ("https://valid.apple.com/",)

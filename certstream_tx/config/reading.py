@@ -10,7 +10,8 @@ from certstream_tx.config.checks import contradictions
 from certstream_tx.config.environment import CONFIG_PATH, Variable, variables
 from certstream_tx.config.foreign import IGNORED, MAPPED
 from certstream_tx.config.keys import Leaf, Record, Support, build, leaves, sections
-from certstream_tx.config.kinds import Invalid, Kind, ListOf, place, shown
+from certstream_tx.config.kind import Invalid, Kind, place, shown
+from certstream_tx.config.kinds import ListOf
 from certstream_tx.config.tree import Config
 
 MAX_BYTES = 256 * 1024

@@ -7,7 +7,7 @@ import re
 from abc import abstractmethod
 from urllib.parse import urlsplit
 
-from certstream_tx.config.kinds import MAX_TEXT, Kind
+from certstream_tx.config.kind import MAX_TEXT, Kind
 
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 

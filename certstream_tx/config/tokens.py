@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from certstream_tx.config.kinds import Invalid, Kind, below, place
+from certstream_tx.config.kind import Invalid, Kind, below, place
 
 _SHA256_HEX = re.compile(r"[0-9a-fA-F]{64}")
 MAX_TOKEN = 512

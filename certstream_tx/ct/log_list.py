@@ -4,37 +4,34 @@ One bad log does not cost the others: it is left out, and the reason is told.
 """
 
 import json
-import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from certstream_tx.ct.merkle import HASH_SIZE, MAX_SIZE
+from certstream_tx.ct.json_values import (
+    Unusable,
+    read_base64,
+    read_count,
+    read_text,
+    read_time,
+    read_url,
+)
+from certstream_tx.ct.merkle import HASH_SIZE
 from certstream_tx.ct.signatures import LogKey, SignatureError
 
 # Chrome's list of all logs there ever were has about 150 KB and 170 logs.
 MAX_LIST_BYTES: Final = 4 * 1024 * 1024
 MAX_LOGS: Final = 1000
-MAX_TEXT: Final = 256  # characters of a name
-MAX_URL: Final = 1024
-MAX_KEY: Final = 4096  # characters of base64; RSA of 8192 bits takes 1400
-
 STATES: Final = ("pending", "qualified", "usable", "readonly", "retired", "rejected")
 
 Kind = Literal["rfc6962", "tiled"]
-
-# RFC 3986 without the characters of queries, fragments and user names.
-_URL_TEXT: Final = re.compile(r"[A-Za-z0-9._~:/%!$&'()*+,;=\[\]-]+")
 
 
 class LogListError(ValueError):
@@ -133,12 +130,12 @@ def read_log_list(data: bytes, *, allow_http: bool = False) -> LogList:
         raise LogListError("the log list has no operators")
     try:
         made = document.get("log_list_timestamp")
-        timestamp = 0.0 if made is None else _time(made, "log_list_timestamp")
-    except _Unusable as error:
+        timestamp = 0.0 if made is None else read_time(made, "log_list_timestamp")
+    except Unusable as error:
         raise LogListError(f"the log list: {error}") from None
     try:
-        version = _text(document.get("version"), "version")
-    except _Unusable:
+        version = read_text(document.get("version"), "version")
+    except Unusable:
         version = ""  # only people read it
     logs: list[Log] = []
     problems: list[str] = []
@@ -151,17 +148,13 @@ def read_log_list(data: bytes, *, allow_http: bool = False) -> LogList:
         try:
             log = _log(item, kind, operator, allow_http=allow_http)
             if log.state_key in seen:
-                raise _Unusable("is listed twice")
-        except _Unusable as error:
+                raise Unusable("is listed twice")
+        except Unusable as error:
             problems.append(f"{_label(item, place)}: {error}")
             continue
         seen.add(log.state_key)
         logs.append(log)
     return LogList(version, timestamp, tuple(logs), tuple(problems))
-
-
-class _Unusable(Exception):
-    """Why one log cannot be used."""
 
 
 def _items(operators: list[Any], problems: list[str]) -> Iterator[tuple[str, str, Kind, Any]]:
@@ -175,8 +168,8 @@ def _items(operators: list[Any], problems: list[str]) -> Iterator[tuple[str, str
             problems.append(f"{place}: is not an object")
             continue
         try:
-            name = _text(operator.get("name"), "name")
-        except _Unusable as error:
+            name = read_text(operator.get("name"), "name")
+        except Unusable as error:
             problems.append(f"{place}: {error}")
             continue
         for key, kind in kinds:
@@ -193,31 +186,32 @@ def _items(operators: list[Any], problems: list[str]) -> Iterator[tuple[str, str
 def _label(item: Any, place: str) -> str:
     """What to call a log that could not be read."""
     try:
-        return f"{_text(item['description'], 'description')} ({place})"
-    except (_Unusable, TypeError, KeyError):
+        return f"{read_text(item['description'], 'description')} ({place})"
+    except (Unusable, TypeError, KeyError):
         return place
 
 
 def _log(item: Any, kind: Kind, operator: str, *, allow_http: bool) -> Log:
-    """One log of a list. Raises _Unusable."""
+    """One log of a list. Raises Unusable."""
     if not isinstance(item, dict):
-        raise _Unusable("is not an object")
-    url = _url(item, "url" if kind == "rfc6962" else "monitoring_url", allow_http=allow_http)
-    key = _base64(item.get("key"), "key")
+        raise Unusable("is not an object")
+    where = "url" if kind == "rfc6962" else "monitoring_url"
+    url = read_url(item.get(where), where, allow_http=allow_http)
+    key = read_base64(item.get("key"), "key")
     log_id = sha256(key).digest()
-    if "log_id" in item and _base64(item["log_id"], "log_id") != log_id:
-        raise _Unusable("log_id is not the hash of key")
+    if "log_id" in item and read_base64(item["log_id"], "log_id") != log_id:
+        raise Unusable("log_id is not the hash of key")
     try:
         LogKey(key)
     except SignatureError as error:
-        raise _Unusable(str(error)) from None
+        raise Unusable(str(error)) from None
     origin = None
     if kind == "tiled":
-        submission = _url(item, "submission_url", allow_http=allow_http)
+        submission = read_url(item.get("submission_url"), "submission_url", allow_http=allow_http)
         origin = submission.partition("://")[2]
     state, final_size, final_root = _state(item.get("state"))
     return Log(
-        name=_text(item.get("description", url), "description"),
+        name=read_text(item.get("description", url), "description"),
         url=url,
         kind=kind,
         log_id=log_id,
@@ -228,7 +222,7 @@ def _log(item: Any, kind: Kind, operator: str, *, allow_http: bool) -> Log:
         final_size=final_size,
         final_root=final_root,
         origin=origin,
-        mmd=None if item.get("mmd") is None else _count(item["mmd"], "mmd"),
+        mmd=None if item.get("mmd") is None else read_count(item["mmd"], "mmd"),
     )
 
 
@@ -237,82 +231,25 @@ def _state(value: Any) -> tuple[str | None, int | None, bytes | None]:
     if value is None:
         return None, None, None
     if not isinstance(value, dict) or len(value) != 1:
-        raise _Unusable("state is not exactly one state")
+        raise Unusable("state is not exactly one state")
     ((state, details),) = value.items()
     if state not in STATES:
-        raise _Unusable("state is not a known one")
+        raise Unusable("state is not a known one")
     final = details.get("final_tree_head") if isinstance(details, dict) else None
     if final is None:
         return state, None, None
     if not isinstance(final, dict):
-        raise _Unusable("final_tree_head is not an object")
-    root = _base64(final.get("sha256_root_hash"), "sha256_root_hash")
+        raise Unusable("final_tree_head is not an object")
+    root = read_base64(final.get("sha256_root_hash"), "sha256_root_hash")
     if len(root) != HASH_SIZE:
-        raise _Unusable("sha256_root_hash is not a hash")
-    return state, _count(final.get("tree_size"), "tree_size"), root
+        raise Unusable("sha256_root_hash is not a hash")
+    return state, read_count(final.get("tree_size"), "tree_size"), root
 
 
 def _interval(value: Any) -> tuple[int, int] | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise _Unusable("temporal_interval is not an object")
-    start = int(_time(value.get("start_inclusive"), "start_inclusive"))
-    return start, int(_time(value.get("end_exclusive"), "end_exclusive"))
-
-
-def _url(item: dict[str, Any], key: str, *, allow_http: bool) -> str:
-    """A URL prefix to which paths can be added after a slash."""
-    value = item.get(key)
-    if not isinstance(value, str) or not value:
-        raise _Unusable(f"{key} is missing")
-    if len(value) > MAX_URL or not _URL_TEXT.fullmatch(value):
-        raise _Unusable(f"{key} is not a URL")
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        raise _Unusable(f"{key} is not a URL") from None
-    if parts.scheme not in (("https", "http") if allow_http else ("https",)):
-        raise _Unusable(f"{key} is not https")
-    if not host or port == 0:
-        raise _Unusable(f"{key} has no host or no port that can be")
-    return value.rstrip("/")
-
-
-def _text(value: Any, key: str) -> str:
-    """Text for people: bounded, and safe in one line of a log or message."""
-    if not isinstance(value, str) or not value.strip():
-        raise _Unusable(f"{key} is missing or not text")
-    if len(value) > MAX_TEXT:
-        raise _Unusable(f"{key} is longer than {MAX_TEXT} characters")
-    if value.isprintable():
-        return value
-    # Control and format characters, and lone surrogates, which no encoder takes.
-    return "".join(c if c.isprintable() else "\ufffd" for c in value)
-
-
-def _count(value: Any, key: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SIZE:
-        raise _Unusable(f"{key} is not a number it can be")
-    return value
-
-
-def _time(value: Any, key: str) -> float:
-    """Unix seconds of an RFC 3339 date-time."""
-    try:
-        moment = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise _Unusable(f"{key} is not a time") from None
-    if moment.tzinfo is None:
-        raise _Unusable(f"{key} has no time zone")
-    return moment.timestamp()
-
-
-def _base64(value: Any, key: str) -> bytes:
-    if not isinstance(value, str) or len(value) > MAX_KEY:
-        raise _Unusable(f"{key} is missing or too long")
-    try:
-        return b64decode(value, validate=True)
-    except (Base64Error, ValueError):
-        raise _Unusable(f"{key} is not base64") from None
+        raise Unusable("temporal_interval is not an object")
+    start = int(read_time(value.get("start_inclusive"), "start_inclusive"))
+    return start, int(read_time(value.get("end_exclusive"), "end_exclusive"))

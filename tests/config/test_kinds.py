@@ -9,18 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.config.keys import leaves
-from certstream_tx.config.kinds import (
-    Choice,
-    Integer,
-    Invalid,
-    Kind,
-    ListOf,
-    MapOf,
-    Nullable,
-    Number,
-    Switch,
-    shown,
-)
+from certstream_tx.config.kind import Invalid, Kind, shown
+from certstream_tx.config.kinds import Choice, Integer, ListOf, MapOf, Nullable, Number, Switch
 from certstream_tx.config.texts import (
     Contact,
     Endpoint,

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx import __version__
 from certstream_tx.config import Config, CustomLog, StaticLog
 from certstream_tx.config.foreign import IGNORED, MAPPED
-from certstream_tx.config.kinds import Invalid
+from certstream_tx.config.kind import Invalid
 from certstream_tx.config.logs import Beside, CtLog
 from certstream_tx.config.reading import LEAVES
 from certstream_tx.config.serving import Protocols

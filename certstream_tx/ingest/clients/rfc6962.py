@@ -1,15 +1,13 @@
 """Reading a log of RFC 6962: get-sth, get-entries and the proofs for a start in mid-tree."""
 
 from base64 import b64encode
-from typing import Annotated, Final, TypeVar
+from typing import Final
 
-import msgspec
 from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.ct.entry import Entry, read_entry
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.merkle import (
-    HASH_SIZE,
     CompactRange,
     MerkleError,
     leaf_hash,
@@ -20,6 +18,14 @@ from certstream_tx.ct.signatures import LogKey, SignatureError, SignedHead
 from certstream_tx.ingest.clients.log_client import Served
 from certstream_tx.ingest.clients.log_requests import MAX_HEAD, LogRequests
 from certstream_tx.ingest.clients.page_size import PageSize
+from certstream_tx.ingest.clients.rfc6962_answers import (
+    ENTRY_AND_PROOF,
+    HEAD,
+    PAGE,
+    PROOF,
+    Leaf,
+    read_answer,
+)
 from certstream_tx.ingest.http.errors import (
     BadBody,
     BadSignature,
@@ -39,9 +45,6 @@ MAX_PAGE: Final = 32 * 1024 * 1024
 MAX_PROOF: Final = 16 * 1024 * 1024
 """Bytes of one proof with its entry; a certificate may be that large by its own length field."""
 
-MAX_PATH: Final = 64
-"""Hashes of an inclusion path: one for each bit of a tree size."""
-
 NEAR_HEAD: Final = 4096
 """Entries before the head that a lagging replica may not have yet."""
 
@@ -50,52 +53,6 @@ _BEHIND: Final = ("need tree size", "current tree size")
 
 _TOO_LARGE: Final = ("larger than max", "resourceexhausted")
 """What a front end says when its back end's answer is too large for it (gRPC)."""
-
-_Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-_Hash = Annotated[bytes, msgspec.Meta(min_length=HASH_SIZE, max_length=HASH_SIZE)]
-_Path = Annotated[list[_Hash], msgspec.Meta(max_length=MAX_PATH)]
-
-
-class _Head(msgspec.Struct):
-    """get-sth, RFC 6962 4.3."""
-
-    tree_size: _Size
-    timestamp: _Size
-    sha256_root_hash: _Hash
-    tree_head_signature: bytes
-
-
-class _Leaf(msgspec.Struct, gc=False):
-    leaf_input: bytes
-    extra_data: bytes = b""
-
-
-class _Page(msgspec.Struct, gc=False):
-    """get-entries, RFC 6962 4.6."""
-
-    entries: list[_Leaf]
-
-
-class _EntryAndProof(msgspec.Struct):
-    """get-entry-and-proof, RFC 6962 4.8."""
-
-    leaf_input: bytes
-    audit_path: _Path | None
-
-
-class _Proof(msgspec.Struct):
-    """get-proof-by-hash, RFC 6962 4.5."""
-
-    leaf_index: _Size
-    audit_path: _Path | None
-
-
-_HEAD: Final = msgspec.json.Decoder(_Head)
-_PAGE: Final = msgspec.json.Decoder(_Page)
-_ENTRY_AND_PROOF: Final = msgspec.json.Decoder(_EntryAndProof)
-_PROOF: Final = msgspec.json.Decoder(_Proof)
-
-T = TypeVar("T")
 
 
 class RFC6962Client:
@@ -139,7 +96,7 @@ class RFC6962Client:
             body = await self._requests.get(
                 self._prefix + "get-sth", max_bytes=MAX_HEAD, first=True
             )
-            sth = _read(_HEAD, body, "get-sth")
+            sth = read_answer(HEAD, body, "get-sth")
             head = SignedHead(
                 sth.tree_size, sth.timestamp, sth.sha256_root_hash, sth.tree_head_signature
             )
@@ -214,7 +171,7 @@ class RFC6962Client:
 
     async def _get_entries(
         self, start: int, end: int, head_size: int, *, fresh: bool = False
-    ) -> list[_Leaf]:
+    ) -> list[Leaf]:
         try:
             body = await self._requests.get(
                 self._prefix + "get-entries",
@@ -225,7 +182,7 @@ class RFC6962Client:
             )
         except Refused as error:
             raise _behind(error, end, head_size) or error from None
-        page = _read(_PAGE, body, "get-entries").entries
+        page = read_answer(PAGE, body, "get-entries").entries
         if not 0 < len(page) <= end - start:
             raise BadBody(f"get-entries gave {len(page)} entries where {end - start} were asked")
         return page
@@ -237,7 +194,7 @@ class RFC6962Client:
             params={"leaf_index": index, "tree_size": size},
             max_bytes=MAX_PROOF,
         )
-        answer = _read(_ENTRY_AND_PROOF, body, "get-entry-and-proof")
+        answer = read_answer(ENTRY_AND_PROOF, body, "get-entry-and-proof")
         return leaf_hash(answer.leaf_input), answer.audit_path or []
 
     async def _proof_by_hash(
@@ -254,21 +211,11 @@ class RFC6962Client:
             )
         except Refused as error:
             raise _behind(error, index + 1, size) or refusal from None
-        answer = _read(_PROOF, body, "get-proof-by-hash")
+        answer = read_answer(PROOF, body, "get-proof-by-hash")
         if answer.leaf_index != index:
             # The same leaf twice in the log: the proof of the other one proves another range.
             raise BadBody(f"get-proof-by-hash gave entry {answer.leaf_index} instead of {index}")
         return leaf, answer.audit_path or []
-
-
-def _read(decoder: "msgspec.json.Decoder[T]", body: bytes, call: str) -> T:
-    """Decode a JSON answer; BadBody when it is not what it should be."""
-    try:
-        return decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        if body[:64].lstrip()[:1] == b"<":
-            raise BadBody(f"{call} gave a page for people") from None
-        raise BadBody(f"{call}: {error}") from None
 
 
 def _behind(error: Refused, end: int, head_size: int) -> Lagging | None:

@@ -16,6 +16,7 @@ from certstream_tx.events import logger
 from certstream_tx.ingest.http.errors import FetchError
 from certstream_tx.ingest.lists.list_cache import MAX_SIGNATURE_BYTES, ListCache, SignedList
 from certstream_tx.ingest.lists.list_source import ListKey, NoKey, Offer, objection, signature_url
+from certstream_tx.ingest.lists.troubles import Troubles
 from certstream_tx.ingest.pacing.backoff import backoff_delay
 
 log = logger("certstream_tx.ingest.lists.fresh_list")
@@ -88,7 +89,7 @@ class FreshList(Service):
         if around.cache_folder is not None:
             self._cache = ListCache(around.cache_folder, url)
         self._current: Offer | None = None
-        self._told: set[str] = set()
+        self._troubles = Troubles(url)
         self._running: Deferred[None] | None = None
 
     @property
@@ -139,13 +140,15 @@ class FreshList(Service):
         try:
             source = await self._fetch()
             if source is None:
-                self._well()
+                self._troubles.over()
                 return True
             offer = self._key.read(source)
         except CancelledError:
             raise
         except FetchError as error:
-            self._warn(error.kind, "The log list {url} cannot be read: {reason}", error.reason)
+            self._troubles.tell(
+                error.kind, "The log list {url} cannot be read: {reason}", error.reason
+            )
             return False
         except LogListError as error:
             self._refuse("unusable", f"{error}{self._way_out}")
@@ -156,7 +159,7 @@ class FreshList(Service):
                 way_out = f"; if that is meant, remove {self._cache.folder} and start again"
             self._refuse(against.kind, against.reason + way_out)
             return True
-        self._well()
+        self._troubles.over()
         self._take(offer)
         await self._store(offer)
         self._announce(offer.log_list)
@@ -245,7 +248,7 @@ class FreshList(Service):
         )
         for problem in new.problems[:MAX_PROBLEMS_TOLD]:
             log.warn("Left out of the log list: {problem}", problem=problem)
-        self._told.discard("age")
+        self._troubles.may_come_again("age")
         self._tell_age()
 
     def _announce(self, log_list: LogList) -> None:
@@ -268,7 +271,9 @@ class FreshList(Service):
             raise
         except OSError as error:
             reason = f"{error.strerror or error} ({cache.folder})"
-            self._warn("cache", "The log list {url} could not be kept on disk: {reason}", reason)
+            self._troubles.tell(
+                "cache", "The log list {url} could not be kept on disk: {reason}", reason
+            )
 
     # Telling
 
@@ -278,7 +283,7 @@ class FreshList(Service):
     def _tell_age(self) -> None:
         if self._outdated():
             days = f"{round((self.age or 0.0) / 86_400)} days old"
-            self._warn(
+            self._troubles.tell(
                 "age",
                 "The log list in use is {reason}: logs that came since are missing. Is {url} "
                 "within reach?",
@@ -286,19 +291,7 @@ class FreshList(Service):
             )
 
     def _refuse(self, kind: str, reason: str) -> None:
-        self._warn(kind, "The log list {url} is not used: {reason}", reason)
-
-    def _warn(self, why: str, text: str, reason: str) -> None:
-        """Tell it once; again only after all was well in between."""
-        if why not in self._told:
-            self._told.add(why)
-            log.warn(text, url=self._url, reason=reason)
-
-    def _well(self) -> None:
-        """The list could be read again."""
-        if self._told - {"age", "cache"}:
-            log.info("The log list {url} can be read and used again", url=self._url)
-        self._told &= {"age", "cache"}
+        self._troubles.tell(kind, "The log list {url} is not used: {reason}", reason)
 
 
 def _ended(failure: Failure) -> None:
