@@ -21,7 +21,8 @@ from certstream_tx.ingest.polling.poller import LogPoller
 from certstream_tx.ingest.polling.reading import EntryReader
 from certstream_tx.ingest.state.file_thread import FileThread
 from certstream_tx.ingest.state.positions import Positions
-from certstream_tx.message.documents import EXAMPLES, heartbeat
+from certstream_tx.message.documents import heartbeat
+from certstream_tx.message.examples import EXAMPLES
 from certstream_tx.serve.access.gate import Gate, most_waiting
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.metrics.exposition import Exposition

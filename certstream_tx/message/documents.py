@@ -14,7 +14,6 @@ from msgspec import UNSET
 
 from certstream_tx.certificate import Certificate, read_certificate, unread_certificate
 from certstream_tx.ct.entry import Entry, update_type
-from certstream_tx.ct.structs import PRECERT_ENTRY
 from certstream_tx.message.fields import (
     CertificateUpdate,
     DnsEntries,
@@ -24,10 +23,8 @@ from certstream_tx.message.fields import (
     UpdateFields,
 )
 from certstream_tx.x509.cache import BoundedCache
-from certstream_tx.x509.example import EXAMPLE_ISSUER, EXAMPLE_PRECERTIFICATE
 
 __all__ = [
-    "EXAMPLES",
     "MAX_DOCUMENT_BYTES",
     "KeptMessage",
     "Message",
@@ -268,26 +265,3 @@ def _shared(der: bytes) -> bytes:
 
 def _digest(fingerprint: str) -> bytes:
     return bytes.fromhex(fingerprint.replace(":", ""))
-
-
-def _examples() -> dict[str, bytes]:
-    moment = 1779302893.443
-    entry = Entry(
-        index=1111014090,
-        timestamp=int(moment * 1000),
-        entry_type=PRECERT_ENTRY,
-        submitted=EXAMPLE_PRECERTIFICATE,
-        chain=(EXAMPLE_ISSUER,),
-        leaf_hash=b"",
-    )
-    source = Source("Example log", "https://log.example/2026", "Example Trust", None, "rfc6962")
-    message = Message(entry, source, moment)
-    return {
-        "full": message.full(),
-        "lite": message.lite(),
-        "domains-only": message.domains_only() or b"",
-    }
-
-
-EXAMPLES: Final = _examples()
-"""What a message of each stream looks like, to be shown until there is a real one."""

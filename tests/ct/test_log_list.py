@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from certstream_tx.ct.json_values import MAX_TEXT, MAX_URL
 from certstream_tx.ct.log_list import (
     MAX_LIST_BYTES,
     MAX_LOGS,
-    MAX_TEXT,
-    MAX_URL,
     Log,
     LogListError,
     read_log_list,

@@ -15,7 +15,8 @@ from certstream_tx.certificate import read_certificate
 from certstream_tx.ct.entry import Entry, read_entry
 from certstream_tx.ct.structs import PRECERT_ENTRY, X509_ENTRY
 from certstream_tx.message import documents as message_module
-from certstream_tx.message.documents import EXAMPLES, Message, Source, build_message, heartbeat
+from certstream_tx.message.documents import Message, Source, build_message, heartbeat
+from certstream_tx.message.examples import EXAMPLES
 from certstream_tx.x509.cache import BoundedCache
 from tests.ct.samples import page_entries
 from tests.golden.certificate_writer import (

@@ -8,7 +8,8 @@ from jsonschema import Draft202012Validator
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.hub.notices import lost
-from certstream_tx.message.documents import EXAMPLES, MAX_DOCUMENT_BYTES, Message, heartbeat
+from certstream_tx.message.documents import MAX_DOCUMENT_BYTES, Message, heartbeat
+from certstream_tx.message.examples import EXAMPLES
 from certstream_tx.message.schema import FIELDS, MEANINGS, schemas
 from tests.checkout import DOCS
 from tests.message.test_documents import NAMED, SOURCE, TILED, entry

@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.config.tokens import Token
 from certstream_tx.hub import Newest, Stream
-from certstream_tx.message.documents import EXAMPLES, Message, Source
+from certstream_tx.message.documents import Message, Source
+from certstream_tx.message.examples import EXAMPLES
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.access.tokens import Tokens
 from certstream_tx.serve.pages.log_reports import LogCounts, LogReport
