@@ -18,7 +18,7 @@ from certstream_tx.ct import entry as entry_module
 from certstream_tx.ct.entry import Entry, read_entry
 from certstream_tx.demo.log import DemoLog
 from certstream_tx.ingest.clients.rfc6962 import _PAGE
-from certstream_tx.ingest.polling.reading import UNIT
+from certstream_tx.ingest.polling.entry_reader import UNIT
 from certstream_tx.ingest.trust.verification import Verification
 from certstream_tx.message.documents import Source, build_message
 from certstream_tx.stats import LogStats

@@ -13,12 +13,12 @@ from certstream_tx.hub.broadcast import RING_SECONDS
 from certstream_tx.hub.lag import LagBounds
 from certstream_tx.ingest.http.name_lookup import NameLookup
 from certstream_tx.ingest.lists.followed_logs import FollowedLogs
+from certstream_tx.ingest.lists.leaving import read_out
 from certstream_tx.ingest.lists.log_lists import LogLists
 from certstream_tx.ingest.lists.log_selection import check_own_logs
-from certstream_tx.ingest.lists.reading_out import read_out
 from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.polling.entry_reader import EntryReader
 from certstream_tx.ingest.polling.poller import LogPoller
-from certstream_tx.ingest.polling.reading import EntryReader
 from certstream_tx.ingest.state.file_thread import FileThread
 from certstream_tx.ingest.state.positions import Positions
 from certstream_tx.message.documents import heartbeat

@@ -32,6 +32,7 @@ LAYER = {
 WITHIN = {
     "ingest": [
         "wakeup",
+        "poll_settings",
         "http",
         "pacing",
         "clients",

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from certstream_tx.config import Config
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.log_list import Log
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.polling.poller import LogPoller
 from certstream_tx.ingest.state.positions import Positions, SavedPosition
 from certstream_tx.library.entry_queue import EntryQueue

@@ -12,11 +12,11 @@ from certstream_tx.ingest.clients.issuers import IssuerCache
 from certstream_tx.ingest.clients.log_client import LogClient
 from certstream_tx.ingest.clients.rfc6962 import RFC6962Client
 from certstream_tx.ingest.clients.static import StaticClient
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.fetch import Fetcher
 from certstream_tx.ingest.http.http_client import LogHTTPClient, make_http_client
 from certstream_tx.ingest.http.proxies import Proxies, ProxySettingError
 from certstream_tx.ingest.pacing.pace import Pace, operator_interval, operator_key
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx")

@@ -16,11 +16,11 @@ from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.merkle import CompactRange, leaf_hash
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest.clients.log_client import Served
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.errors import MerkleMismatch
 from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.poll_settings import PollSettings
+from certstream_tx.ingest.polling.entry_reader import EntryReader
 from certstream_tx.ingest.polling.poller import LogPoller
-from certstream_tx.ingest.polling.reading import EntryReader
 from certstream_tx.ingest.state.evidence import Evidence
 from certstream_tx.ingest.state.positions import Positions
 from certstream_tx.stats import LogStats

@@ -16,7 +16,6 @@ from certstream_tx.ct.entry import Entry, read_entry
 from certstream_tx.ct.structs import PRECERT_ENTRY, X509_ENTRY
 from certstream_tx.message import documents as message_module
 from certstream_tx.message.documents import Message, Source, build_message, heartbeat
-from certstream_tx.message.examples import EXAMPLES
 from certstream_tx.x509.cache import BoundedCache
 from tests.ct.samples import page_entries
 from tests.golden.certificate_writer import (
@@ -248,20 +247,6 @@ class OtherDocumentTests(SynchronousTestCase):
         )
         self.assertEqual(
             heartbeat(1700000000.12345), b'{"message_type":"heartbeat","timestamp":1700000000.123}'
-        )
-
-    def test_examples(self) -> None:
-        """An example for each stream has what real messages have."""
-        self.assertEqual(EXAMPLES.keys(), {"full", "lite", "domains-only"})
-        full, lite = json.loads(EXAMPLES["full"]), json.loads(EXAMPLES["lite"])
-        real = json.loads(Message(read_entry(*page_entries()[0]), SOURCE, 1.0).full())
-        self.assertEqual(full["data"].keys(), real["data"].keys())
-        self.assertEqual(full["data"]["leaf_cert"].keys(), real["data"]["leaf_cert"].keys())
-        self.assertEqual(full["data"].keys() - lite["data"].keys(), {"chain"})
-        self.assertEqual(len(full["data"]["chain"]), 1)
-        self.assertEqual(
-            json.loads(EXAMPLES["domains-only"]),
-            {"message_type": "dns_entries", "data": ["www.example.com", "example.com"]},
         )
 
 

@@ -9,7 +9,6 @@ from twisted.python.failure import Failure
 
 from certstream_tx.events import logger
 from certstream_tx.ingest.condition.health import Activity, Health
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.errors import (
     BadSignature,
     FetchError,
@@ -18,6 +17,7 @@ from certstream_tx.ingest.http.errors import (
     Unavailable,
 )
 from certstream_tx.ingest.pacing.backoff import backoff_delay
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.wakeup import Wakeup
 from certstream_tx.stats import LogStats, LogStatus
 

@@ -1,6 +1,6 @@
 """When a log is so far behind that it is skipped ahead, if its operator wants that. Pure."""
 
-from certstream_tx.ingest.condition.settings import PollSettings
+from certstream_tx.ingest.poll_settings import PollSettings
 
 
 class CatchUp:

@@ -17,8 +17,8 @@ from certstream_tx.events import logger
 from certstream_tx.ingest.clients.log_client import LogClient
 from certstream_tx.ingest.condition.head_watch import HeadWatch
 from certstream_tx.ingest.condition.outcomes import Outcomes
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.polling.catch_up import CatchUp
 from certstream_tx.ingest.polling.entry_taker import EntryTaker
 from certstream_tx.ingest.polling.gap_filling import AGAIN, GapFilling

@@ -9,7 +9,7 @@ from twisted.internet.defer import succeed
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ingest.http.errors import Throttled
 from certstream_tx.ingest.lists.followed_logs import FollowedLogs
-from certstream_tx.ingest.lists.reading_out import LAST_HEAD, PATIENCE, read_out
+from certstream_tx.ingest.lists.leaving import LAST_HEAD, PATIENCE, read_out
 from certstream_tx.ingest.polling.poller import LogPoller
 from certstream_tx.ingest.state.gaps import Unreadable
 from certstream_tx.ingest.state.positions import Positions

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from certstream_tx.ingest.condition.settings import PollSettings
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.polling.catch_up import CatchUp
 from tests.ingest.fake_log import FakeLog, events
 from tests.ingest.polling.test_poller_gaps import GapCase

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from certstream_tx.ct.tiles import TILE_WIDTH
-from certstream_tx.ingest.condition.settings import PollSettings
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.polling.gap_filling import AGAIN
 from certstream_tx.ingest.polling.ranges import GIVE_UP_SECONDS
 from tests.ingest.fake_log import Follower, events

@@ -11,9 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.ingest.condition.outcomes import Outcomes
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.errors import BadBody, Lagging, Refused, Throttled, Unavailable
 from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.polling.pipeline import Pipeline
 from certstream_tx.ingest.polling.ranges import GIVE_UP_SECONDS
 from certstream_tx.ingest.polling.wanted import BATCHES_BEHIND

@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignedHead
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.errors import (
     BadBody,
     BadSignature,
@@ -22,6 +21,7 @@ from certstream_tx.ingest.http.errors import (
     Unavailable,
 )
 from certstream_tx.ingest.pacing.budget import Budget
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.state.positions import Positions, SavedPosition
 from certstream_tx.ingest.state.state_lock import StateLock
 from tests.ingest.fake_log import FakeLog, Follower, events, head_of, range_of

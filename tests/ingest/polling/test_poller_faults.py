@@ -21,7 +21,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from certstream_tx.ct.tiles import TILE_WIDTH
 from certstream_tx.demo.log import Kind
-from certstream_tx.ingest.condition.settings import PollSettings
+from certstream_tx.ingest.poll_settings import PollSettings
 from tests.demo.http import ask
 from tests.ingest.fake_log import Follower, events
 from tests.ingest.fronted_log import Answer, Front, FrontedLog, Stall

@@ -9,8 +9,8 @@ from twisted.internet.defer import execute
 
 from certstream_tx.ct.merkle import CompactRange, leaf_hash
 from certstream_tx.ct.signatures import SignedHead
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.errors import BadSignature, MerkleMismatch, Refused, Unavailable
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.state.evidence import Evidence
 from certstream_tx.ingest.trust import verification as verification_module
 from certstream_tx.ingest.trust.proving import AGAIN

@@ -20,7 +20,7 @@ from certstream_tx.ct.entry import read_entry
 from certstream_tx.ct.signatures import SignedHead, digitally_signed, head_input
 from certstream_tx.ct.structs import PRECERT_ENTRY, read_extra_data, read_leaf, write_extra_data
 from certstream_tx.demo.log import ORIGIN
-from certstream_tx.ingest.condition.settings import PollSettings
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.state.evidence import Evidence
 from certstream_tx.ingest.trust.rollback import ROLLBACK_SECONDS
 from certstream_tx.ingest.trust.verification import Verification

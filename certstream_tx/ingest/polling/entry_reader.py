@@ -14,7 +14,7 @@ from certstream_tx.events import logger
 from certstream_tx.message.documents import Message, Source, build_message
 from certstream_tx.stats import LogStats
 
-log = logger("certstream_tx.ingest.polling.reading")
+log = logger("certstream_tx.ingest.polling.entry_reader")
 
 SLICE_SECONDS = 0.004
 """The longest time, but for one unit, that reading keeps the reactor from its sockets."""

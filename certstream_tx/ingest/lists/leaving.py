@@ -8,7 +8,7 @@ from twisted.internet.task import deferLater
 from certstream_tx.events import logger
 from certstream_tx.stats import LogStats
 
-log = logger("certstream_tx.ingest.lists.reading_out")
+log = logger("certstream_tx.ingest.lists.leaving")
 
 LOOK: Final = 5.0
 """Seconds between two looks at how far it was read."""

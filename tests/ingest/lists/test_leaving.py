@@ -1,10 +1,10 @@
-"""Tests of :mod:`certstream_tx.ingest.lists.reading_out`: when a log that left is done with."""
+"""Tests of :mod:`certstream_tx.ingest.lists.leaving`: when a log that left is done with."""
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from certstream_tx.ingest.lists.reading_out import LAST_HEAD, LOOK, PATIENCE, read_out
+from certstream_tx.ingest.lists.leaving import LAST_HEAD, LOOK, PATIENCE, read_out
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import events
 

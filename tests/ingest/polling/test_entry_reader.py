@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.entry import Entry
-from certstream_tx.ingest.polling.reading import SLICE_SECONDS, UNIT, UNIT_BYTES, EntryReader
+from certstream_tx.ingest.polling.entry_reader import SLICE_SECONDS, UNIT, UNIT_BYTES, EntryReader
 from certstream_tx.message.documents import Source
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import build, events

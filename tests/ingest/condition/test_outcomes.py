@@ -6,7 +6,6 @@ from typing import Any
 from twisted.internet.task import deferLater
 
 from certstream_tx.ingest.condition.outcomes import ALONE_SECONDS_ANSWERED, PROBE_JITTER
-from certstream_tx.ingest.condition.settings import PollSettings
 from certstream_tx.ingest.http.errors import (
     BadBody,
     BadSignature,
@@ -15,6 +14,7 @@ from certstream_tx.ingest.http.errors import (
     Throttled,
     Unavailable,
 )
+from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.stats import LogStatus
 from tests.ingest.fake_log import FakeLog, Follower, events
 from tests.ingest.polling.test_poller import PollerCase
