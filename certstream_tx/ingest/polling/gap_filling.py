@@ -23,9 +23,10 @@ from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx.ingest.polling.gap_filling")
 
-AGAIN: Final = (60.0, 3600.0)
-"""Seconds between the tries of a gap: first, and longest. What was lost for a minute comes back
-within minutes or hours, or never."""
+AGAIN: Final = (2.0, 3600.0)
+"""Seconds between the tries of a gap: first, and longest, each twice the one before: what was away
+for a while is late by as long at most. What was lost for a minute comes back within hours, or
+never."""
 JITTER: Final = 0.2
 FAILURES_A_ROUND: Final = 3
 """Pieces that may fail before the others have to wait for the next round."""
@@ -103,7 +104,7 @@ class GapFilling:
                 at, size, failures = stop, 0, failures + 1
         if failures == FAILURES_A_ROUND:
             read += await self._from_end(at, end, width, head)
-        self._put_off(start, at, read=read > 0, reached=count is not None)
+        self._put_off(start, at, end, read=read > 0, reached=count is not None)
         if read:
             log.info(
                 "{log}: {count} of the missing entries from {start} on came late",
@@ -160,13 +161,13 @@ class GapFilling:
             self._budget.give(taken)
         return len(entries)
 
-    def _put_off(self, start: int, at: int, *, read: bool, reached: bool) -> None:
+    def _put_off(self, start: int, at: int, end: int, *, read: bool, reached: bool) -> None:
         """Say when the gaps left between ``start`` and ``at`` are tried again, and what is left
-        behind ``at``: at once, if anything could be read. A log that cannot be reached is tried
-        again soon: that says nothing of the gap."""
+        from ``at`` to ``end``: at once, if anything could be read. A log that cannot be reached is
+        tried again soon: that says nothing of the gap."""
         now = self._clock.seconds()
         for gap in self._gaps.open:
-            if gap.end <= start or gap.start > at:
+            if gap.end <= start or gap.start > at or gap.start >= end:
                 continue
             if gap.start <= at < gap.end:
                 gap.at = at

@@ -29,6 +29,7 @@ class Neighbours:
         self._client = client
         self._asked_for: tuple[int, int] | None = None
         self._reach = 0  # spans ahead of the frontier that are tried next
+        self._left_tile: int | None = None
         self.answered_at: float | None = None
         """when the log gave entries last"""
         self.ahead: Ahead | None = None
@@ -39,26 +40,48 @@ class Neighbours:
         self.answered_at = now
         self._reach = 0
 
-    def due(self, first: Range | None, position: int, now: float) -> bool:
-        """Whether something else is to be asked before ``first``: once for each of its failures."""
+    def due(
+        self, first: Range | None, position: int, now: float, limit: int, *, beyond: bool
+    ) -> bool:
+        """Whether something else is to be asked before ``first``: once for each of its failures,
+        when its time has come, and at once when the head has left the tile that it lies in.
+
+        ``beyond``: whether something is there already that waits for it.
+        """
         if (
             first is None
             or first.start != position
             or first.attempts < SUSPECT_AFTER
-            or first.not_before > now
             or self._asked_for == (first.start, first.attempts)
-            or (self.answered_at is not None and now - self.answered_at <= NEIGHBOUR_SECONDS)
+            or not (first.not_before <= now or self._left(first.start, limit))
+            or (
+                beyond
+                and self.answered_at is not None
+                and now - self.answered_at <= NEIGHBOUR_SECONDS
+            )
         ):
             return False
         self._asked_for = (first.start, first.attempts)
+        return True
+
+    def _left(self, start: int, limit: int) -> bool:
+        """Whether there is, as is not known yet, something behind the tile of ``start``."""
+        if self._client.divisible or self._left_tile == start:
+            return False
+        if (self._client.span(start, limit) or limit) >= limit:
+            return False
+        self._left_tile = start
         return True
 
     def known(self, start: int, end: int) -> Range | None:
         """A range that could be read a while ago, as little of it as can be had."""
         return Range(start, start + 1 if self._client.divisible else end)
 
-    def further(self, frontier: int, limit: int) -> Range | None:
-        """A range beyond the frontier, further with each time that none could be read."""
+    def further(self, first: Range | None, frontier: int, limit: int) -> Range | None:
+        """A range beyond the frontier, further with each time that none could be read; of a tile
+        that ``first`` lies in nothing else could be had."""
+        if first is not None and not self._client.divisible:
+            frontier = max(frontier, self._client.span(first.start, limit) or frontier)
         end = self._client.span(frontier, limit)
         if end is None:
             return None

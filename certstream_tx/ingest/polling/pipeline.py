@@ -125,11 +125,11 @@ class Pipeline:
         most = 1 if probing else max(1, self._client.depth)
         if len(self._flights) >= most or self._neighbour is not None:
             return False
-        if now < self._pause_until:
-            return self._call_again(self._pause_until - now)
-        if self._wanted.wants_neighbour(now, self._position):
+        if self._wanted.wants_neighbour(now, self._position, beyond=bool(self._ready)):
             self._ask_neighbour(head, now)
             return not self._closed
+        if now < self._pause_until:
+            return self._call_again(self._pause_until - now)
         wanted = self._wanted.next(now, self._position, self._waiting)
         if wanted is None:
             in_flight = len(self._flights)

@@ -13,15 +13,16 @@ from certstream_tx.ct.entry import Entry
 from certstream_tx.ingest.http.errors import BadBody
 from certstream_tx.ingest.state.gaps import Unreadable
 
-GIVE_UP_SECONDS: Final = 20.0
+GIVE_UP_SECONDS: Final = 3.0
 GIVE_UP_TRIES: Final = 5
-"""The effort before a range is given up, both of them, while the log gave others. A cache that is
-behind its log catches up within seconds; entries that come late cost their order alone, the ones
+GIVE_UP_ALONE: Final = 2
+"""The effort before a range is given up: for so long and so often, and the last ones in a row while
+the log gave others. Entries that come late, within seconds mostly, cost their order alone; the ones
 behind them, if they are held back, all of their worth."""
 
 NARROW_AFTER: Final = 6
 NARROW_ON_AFTER: Final = 2
-NARROW_SECONDS: Final = 60.0
+NARROW_SECONDS: Final = 20.0
 """Failures, while the log gave others, after which a range of several entries is halved, and after
 which a half is; and how long that goes on: a page of which nothing can be read is given up as it
 is. Fewer would cost logs that are merely shaky more requests."""
@@ -106,14 +107,21 @@ class Range:
             narrowed=True,
         )
 
+    @property
+    def fails_on(self) -> bool:
+        """Whether it was tried so often that it goes with a range before it that is given up."""
+        return self.alone >= NARROW_ON_AFTER or self.attempts >= GIVE_UP_TRIES
+
     def to_be_given_up(self, now: float, *, divisible: bool) -> bool:
         """Whether the effort was made; ``divisible``: parts of it can be had alone."""
-        if self.alone_since is None:
+        if self.alone_since is None or self.since is None:
             return False
         alone_for = now - self.alone_since
+        if self.tries < GIVE_UP_TRIES or self.alone < GIVE_UP_ALONE:
+            return False
         if divisible and self.end - self.start > 1:
-            return self.alone >= NARROW_ON_AFTER and alone_for >= NARROW_SECONDS
-        return self.alone >= GIVE_UP_TRIES and alone_for >= GIVE_UP_SECONDS
+            return alone_for >= NARROW_SECONDS
+        return now - self.since >= GIVE_UP_SECONDS
 
 
 class MissingRanges:
@@ -170,7 +178,7 @@ class MissingRanges:
             return None
         end, tries, count = first.end, first.tries, 1
         for other in self._ranges[1:]:
-            if other.start != end or other.alone < NARROW_ON_AFTER:
+            if other.start != end or not other.fails_on:
                 break
             end, tries, count = other.end, max(tries, other.tries), count + 1
         del self._ranges[:count]

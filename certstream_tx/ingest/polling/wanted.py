@@ -5,7 +5,7 @@ from typing import Final
 
 from certstream_tx.ingest.clients.log_client import LogClient
 from certstream_tx.ingest.polling.neighbours import Ahead, Neighbours
-from certstream_tx.ingest.polling.ranges import MissingRanges, Range
+from certstream_tx.ingest.polling.ranges import SUSPECT_AFTER, MissingRanges, Range
 from certstream_tx.ingest.state.gaps import Unreadable
 
 BATCHES_BEHIND: Final = 2
@@ -31,8 +31,15 @@ class Wanted:
 
     @property
     def behind(self) -> bool:
-        """Whether there is something worth asking for that is not asked for yet."""
-        return len(self._missing) > 0 or (
+        """Whether there is something worth asking for that is not asked for yet.
+
+        Nothing is while the first of all that is missing fails again and again: whether that is
+        the log, or this range alone, a newer head may show.
+        """
+        first = self._missing.first
+        if first is not None:
+            return first.attempts < SUSPECT_AFTER
+        return (
             self._frontier < self.limit
             and self._client.span(self._frontier, self.limit) is not None
         )
@@ -63,9 +70,10 @@ class Wanted:
             return None
         return first.not_before - now
 
-    def wants_neighbour(self, now: float, position: int) -> bool:
-        """Whether something else is to be asked for, to tell the first range from its log."""
-        return self._neighbours.due(self._missing.first, position, now)
+    def wants_neighbour(self, now: float, position: int, *, beyond: bool) -> bool:
+        """Whether something else is to be asked for, to tell the first range from its log;
+        ``beyond``: whether something is there already that waits for that range."""
+        return self._neighbours.due(self._missing.first, position, now, self.limit, beyond=beyond)
 
     def neighbour(self, now: float, known: Ahead | None) -> tuple[Range | None, bool]:
         """What that is, and whether it is one of the ranges that are wanted anyway.
@@ -77,7 +85,8 @@ class Wanted:
         other = self._missing.take_other(now, suspect=False)
         if other is not None:
             return other, True
-        further = self._neighbours.further(self._frontier, self.limit)
+        first = self._missing.first
+        further = self._neighbours.further(first, self._frontier, self.limit)
         if further is not None:
             return further, False
         return self._missing.take_other(now, suspect=True), True

@@ -179,6 +179,11 @@ class LostTileTests(LostCase):
     kind = "tiled"
     head = "checkpoint"
     entries = "tile/data/"
+    partial_wait = 2.0
+
+    def client(self) -> Any:
+        """A client that takes partial tiles after so long."""
+        return self.fronted.static(self.partial_wait)
 
     def test_tile_stays_away(self) -> None:
         """A tile that is lost, refused, garbage or of another place is a gap as a whole."""
@@ -226,6 +231,54 @@ class LostTileTests(LostCase):
         self.until(follower, SIZE + 40, 240)
         self.assertEqual(self.check(follower), [(3 * TILE_WIDTH, 4 * TILE_WIDTH)])
         self.check_filled(follower)
+
+    def test_head_of_a_growing_log(self) -> None:
+        """Whether a tile comes back soon, later or never, the log is followed within 5 s of its
+        head, at no more requests than without the fault, and the tile comes late."""
+        self.partial_wait = 0.0
+        asked: dict[tuple[int, Any], int] = {}
+        for seconds, lost in (
+            (0, ()),
+            (8, ("005",)),
+            (9999, ("005", "007")),
+        ):
+            self.setUp()
+            since: dict[str, float] = {}
+
+            def fault(
+                path: str, seconds: int = seconds, lost: Any = lost, at: Any = since
+            ) -> Fault:
+                name = path.removeprefix("tile/data/")[:3]
+                if not path.startswith("tile/data/") or name not in lost:
+                    return None
+                begun = at.setdefault(name, self.clock.seconds())
+                return Answer(404) if self.clock.seconds() < begun + seconds else None
+
+            self.misbehave(fault)
+            follower = self.follow(poll_interval=0.1, health_check_interval=2.0)
+            sizes: list[tuple[float, int]] = []
+            for second in range(24 * 10):
+                self.log.add(6)
+                sizes.append((self.clock.seconds(), self.log.tree.size))
+                self.step(0.1)
+                while sizes and sizes[0][1] <= follower.stats.position:
+                    del sizes[0]
+                if sizes:
+                    lag = self.clock.seconds() - sizes[0][0]
+                    self.assertLess(lag, 5.0, (seconds, lost, second))
+            asked[seconds, lost] = len(self.front.asked)
+            gone = [name for name in lost if seconds > 30]
+            self.assertEqual(
+                self.check(follower),
+                [(int(name) * TILE_WIDTH, (int(name) + 1) * TILE_WIDTH) for name in gone],
+            )
+            if gone:
+                self.check_filled(follower)
+            self.assertEqual(self.check(follower), [])
+            self.assertGreater(follower.stats.verified_size, 8 * TILE_WIDTH)
+            self.end()
+        self.assertLessEqual(max(asked.values()), asked[0, ()] * 1.02)
+        self.doCleanups()
 
     def test_many_tiles_are_lost(self) -> None:
         """A log that lost its oldest tiles is read from the first that is there."""

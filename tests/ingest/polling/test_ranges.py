@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ingest.polling.ranges import (
+    GIVE_UP_ALONE,
     GIVE_UP_SECONDS,
     GIVE_UP_TRIES,
     NARROW_AFTER,
@@ -36,7 +37,7 @@ class RangeTests(SynchronousTestCase):
         self.assertEqual((failing.tries, failing.since), (50, 1000.0))
 
     def test_effort(self) -> None:
-        """It takes both the time and the tries, all of them while others could be read."""
+        """It takes both the time and the tries, the last ones while others could be read."""
         failing = Range(7, 8)
         fail(failing, GIVE_UP_TRIES - 1, 1000.0, 999.0)
         self.assertFalse(failing.to_be_given_up(9999.0, divisible=True))
@@ -46,14 +47,16 @@ class RangeTests(SynchronousTestCase):
         self.assertTrue(failing.to_be_given_up(end, divisible=True))
         self.assertFalse(Range(0, 8).to_be_given_up(end, divisible=False))
 
-    def test_begins_anew(self) -> None:
-        """A failure beside others begins the effort anew."""
+    def test_after_an_outage(self) -> None:
+        """What failed with all others is given up only when it fails again beside others."""
         failing = Range(7, 8)
         fail(failing, GIVE_UP_TRIES, 1000.0, 999.0)
         fail(failing, 1, 1010.0, 999.0)
-        fail(failing, GIVE_UP_TRIES, 1020.0, 1019.0)
-        self.assertFalse(failing.to_be_given_up(1020.0 + GIVE_UP_SECONDS - 1, divisible=True))
-        self.assertTrue(failing.to_be_given_up(1020.0 + GIVE_UP_SECONDS, divisible=True))
+        self.assertFalse(failing.to_be_given_up(1010.0, divisible=True))
+        fail(failing, GIVE_UP_ALONE - 1, 1020.0, 1019.0)
+        self.assertFalse(failing.to_be_given_up(1030.0, divisible=True))
+        fail(failing, 1, 1020.0, 1019.0)
+        self.assertTrue(failing.to_be_given_up(1020.0, divisible=True))
 
     def test_halves(self) -> None:
         """A page is halved after some failures, its halves after fewer, a single entry never."""
@@ -127,11 +130,18 @@ class MissingRangesTests(SynchronousTestCase):
     def test_given_up_together(self) -> None:
         """With the first go those after it that fail like it, up to the first that does not."""
         missing = MissingRanges()
-        for start, end, alone in ((0, 4, 5), (4, 6, 2), (6, 8, 3), (8, 9, 1), (9, 12, 5)):
-            failing = Range(start, end, alone=alone, tries=alone + 1)
+        for start, end, alone, attempts in (
+            (0, 4, 5, 6),
+            (4, 6, 2, 2),
+            (6, 8, 0, GIVE_UP_TRIES),
+            (8, 9, 1, 2),
+            (9, 12, 5, 5),
+        ):
+            failing = Range(start, end, attempts, alone=alone, tries=attempts)
             failing.since = failing.alone_since = 1000.0
             missing.add(failing)
-        self.assertIsNone(missing.give_up(0, 1019.0, divisible=False))
+        soon = 1000.0 + GIVE_UP_SECONDS - 0.1
+        self.assertIsNone(missing.give_up(0, soon, divisible=False))
         self.assertIsNone(missing.give_up(4, 1020.0, divisible=False))
         given_up = missing.give_up(0, 1020.0, divisible=False)
         self.assertEqual(given_up, Unreadable(0, 8, "", 6, 1000.0))
