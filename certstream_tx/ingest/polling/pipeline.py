@@ -23,7 +23,7 @@ from certstream_tx.ingest.wakeup import Wakeup
 ONE_PROBE_AFTER = 2
 """Failures in a row after which a log is asked one thing at a time, not ``depth`` at once."""
 MOST_EXPECTED = ENTRIES_AHEAD // 2
-"""The most that is kept free for one request: no answer is larger than 32 MiB."""
+"""The most that is kept free for one request."""
 
 
 class Pipeline:
