@@ -15,7 +15,7 @@ from certstream_tx.ingest.http.name_lookup import NameLookup
 from certstream_tx.ingest.lists.followed_logs import FollowedLogs
 from certstream_tx.ingest.lists.leaving import read_out
 from certstream_tx.ingest.lists.log_lists import LogLists
-from certstream_tx.ingest.lists.log_selection import check_own_logs
+from certstream_tx.ingest.lists.log_selection import check_choice, check_own_logs
 from certstream_tx.ingest.pacing.budget import Budget
 from certstream_tx.ingest.polling.entry_reader import EntryReader
 from certstream_tx.ingest.polling.poller import LogPoller
@@ -146,6 +146,7 @@ class _Composition:
             )
             logs = chosen = ChosenLogs(lists, followed, self.use)
             lists.load()
+            check_choice(lists.listed(), config)
             logs.follow()
             parts += [lists, followed]
             if options["demo-if-offline"]:

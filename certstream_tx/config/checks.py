@@ -22,6 +22,11 @@ def contradictions(config: Config) -> Iterator[str]:
         yield "auth.tokens: expected at least one token, because auth.enabled is true, got none"
     if config.protocols.tcp and not config.listen_tcp and config.tcp_port > MAX_PORT:
         yield f"protocols.tcp_port: expected a port, because port + 1 is {config.tcp_port}"
+    if not (config.ct_logs_url or config.additional_log_lists or config.own_logs):
+        yield (
+            "ct_logs_url: expected a URL, because no log is named by custom_logs or static_logs, "
+            "nor a list by additional_log_lists, got null"
+        )
     if not (ct_log.rfc6962_enabled or ct_log.static_ct_enabled or config.own_logs):
         yield (
             "ct_log.rfc6962_enabled: expected true, because ct_log.static_ct_enabled is false "

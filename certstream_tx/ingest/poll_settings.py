@@ -24,5 +24,8 @@ class PollSettings:
     max_catchup_lag_entries: int = 0
     max_catchup_lag_secs: int = 0
     """how far behind its head a log may be before it is skipped ahead; 0: as far as it gets"""
+    asked_for_by_name: bool = False
+    """whether it is told at once when such a log does not answer: its address may be wrong. Of the
+    many of a list it is told when they are unhealthy"""
     start_overlap_leaves: int = 256
     """how far before the head a log begins that was never read before"""

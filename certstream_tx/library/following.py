@@ -59,7 +59,9 @@ def follow(
         raise ValueError("max_waiting is not 1 or more")
     overlap = -start if start is not None and start < 0 else 0
     config = loaded({"ct_log": ct_log}).config
-    settings = replace(poll_settings(config, log.url), start_overlap_leaves=overlap)
+    settings = replace(
+        poll_settings(config, log.url), start_overlap_leaves=overlap, asked_for_by_name=True
+    )
     begin = None if overlap else start
     return Following(reactor, log, config, settings, begin, max_waiting)
 

@@ -9,7 +9,7 @@ from certstream_tx.events import set_level
 from certstream_tx.hub.lag import LagBounds
 from certstream_tx.ingest.lists.followed_logs import FollowedLogs
 from certstream_tx.ingest.lists.log_lists import LogLists
-from certstream_tx.ingest.lists.log_selection import check_own_logs, excluded
+from certstream_tx.ingest.lists.log_selection import check_choice, check_own_logs, excluded
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.ports.tls_files import TLSFileError, TLSFiles
@@ -90,8 +90,9 @@ class ChosenLogs:
         )
 
     def prepare(self, config: Config) -> Apply:
-        """Check the keys of its own logs."""
+        """Check the keys of its own logs, and that there is something to follow."""
         check_own_logs(config)
+        check_choice(self._lists.listed(), config)
         return partial(self._choose, config)
 
     def _choose(self, config: Config) -> None:

@@ -113,6 +113,7 @@ def poll_settings(config: Config, url: str) -> PollSettings:
         unhealthy_threshold=ct_log.unhealthy_threshold,
         healthy_threshold=ct_log.healthy_threshold,
         health_check_interval=ct_log.health_check_interval_secs,
+        asked_for_by_name=any(own.url == url for own in config.own_logs),
         start_overlap_leaves=ct_log.start_overlap_leaves,
         on_inconsistency=ct_log.on_inconsistency,
         max_catchup_lag_entries=ct_log.max_catchup_lag_entries,

@@ -33,7 +33,7 @@ class Options(usage.Options):
     optFlags = [
         ["check-config", None, "Check the configuration, print what is in force, and exit."],
         ["demo", None, "Serve and follow built-in demonstration logs instead of public ones."],
-        ["demo-if-offline", None, "The same, but only if no public log answers in 10 seconds."],
+        ["demo-if-offline", None, "As --demo, but only if no public log answers in 10 seconds."],
     ]
 
     config: Config
@@ -48,8 +48,7 @@ class Options(usage.Options):
         self._listen: list[str] = []
 
     def opt_listen(self, endpoint: str) -> None:
-        """Endpoint string to listen on instead of host and port, such as
-        tcp:8080:interface=127.0.0.1 or unix:/run/certstream.sock. May be given more than once."""
+        """Endpoint string, such as unix:/run/a.sock, instead of host and port; may be repeated."""
         self._listen.append(endpoint)
 
     def opt_version(self) -> None:

@@ -69,7 +69,8 @@ class PrecedenceTests(LoadTestCase):
     def test_empty_overrides(self) -> None:
         """An empty environment value is null or the empty list, not nothing said."""
         config = self.load(
-            "ct_log: {state_file: a, excluded_logs: [x], list_cache: b}\nct_logs_url: http://a/b",
+            "ct_log: {state_file: a, excluded_logs: [x], list_cache: b}\nct_logs_url: http://a/b\n"
+            "custom_logs: [{name: a, url: 'http://a'}]",
             {
                 "CERTSTREAM_STATE_FILE": "",
                 "CERTSTREAM_CT_LOGS_URL": " ",
@@ -343,11 +344,21 @@ class ContradictionTests(LoadTestCase):
     """Values that are good alone and not together."""
 
     def test_nothing_to_follow(self) -> None:
-        """Both kinds off is for those who name logs of their own."""
+        """Both kinds off, and no list, is for those who name logs of their own."""
+        self.assertEqual(
+            self.problems("ct_logs_url: null"),
+            (
+                "ct_logs_url: expected a URL, because no log is named by custom_logs or"
+                " static_logs, nor a list by additional_log_lists, got null",
+            ),
+        )
+        self.load("ct_logs_url: null\nadditional_log_lists: ['https://a/b.json']")
         off = "ct_log: {rfc6962_enabled: false, static_ct_enabled: false}\n"
         self.assertRegex(self.problems(off)[0], "^ct_log.rfc6962_enabled: expected true")
         for section in ("custom_logs", "static_logs"):
-            self.load(off + section + ": [{name: a, url: 'http://a'}]")
+            own = section + ": [{name: a, url: 'http://a'}]\n"
+            self.load(off + own)
+            self.load("ct_logs_url: null\n" + own)
 
     def test_retry_delays(self) -> None:
         """The first is not longer than the longest."""

@@ -127,7 +127,7 @@ class RefusalTests(SynchronousTestCase):
                 self.assertEqual(len(about), 2 if log.exists() else 1, printed)
 
     def test_port_taken(self) -> None:
-        """The port is named."""
+        """The port is named, and why, to a daemon's terminal too, which is shown 100 bytes."""
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
@@ -136,7 +136,7 @@ class RefusalTests(SynchronousTestCase):
                 "--demo",
                 "--listen",
                 f"tcp:{port}:interface=127.0.0.1",
-                says=f"cannot listen on tcp:{port}:interface=127.0.0.1",
+                says=f"cannot listen (Address already in use) on tcp:{port}",
             )
 
     def test_bad_option(self) -> None:

@@ -23,6 +23,7 @@ class MakeServerTests(SynchronousTestCase):
             reactor,
             listen=["tcp:0:interface=127.0.0.1"],
             ct_logs_url=None,
+            custom_logs=[{"name": "a", "url": "http://127.0.0.1:9"}],
             protocols={"tcp": True},
             ct_log={"state_file": None},
         )
@@ -39,7 +40,7 @@ class MakeServerTests(SynchronousTestCase):
     def test_file(self) -> None:
         """As the server's own, and found again wherever the process goes."""
         path = Path(self.mktemp())
-        path.write_text("ct_log: {state_file: null}\nct_logs_url: null\nlisten: ['tcp:0']\n")
+        path.write_text("ct_log: {state_file: null}\nlisten: ['tcp:0']\n")
         make_server(reactor, config_file=path)
 
     def test_refusals(self) -> None:

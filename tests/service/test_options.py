@@ -88,3 +88,10 @@ class OptionsTests(SynchronousTestCase):
             Options().parseOptions(["--version"])
         self.assertEqual(ended.exception.code, 0)
         self.assertEqual(printed, [f"certstream-tx {__version__}\n"])
+
+    def test_help(self) -> None:
+        """Each option's text stands for itself, without runs of blanks."""
+        usage = Options().getUsage(width=400)
+        self.assertIn("--listen=", usage)
+        self.assertNotRegex(usage, r"[a-z,] {2,}[a-z]")
+        self.assertNotIn("The same", usage)

@@ -34,7 +34,7 @@ class Unbindable(Service):
     """A port that is taken."""
 
     def privilegedStartService(self) -> None:
-        raise ListenError("cannot listen on tcp:1: Address already in use")
+        raise ListenError("cannot listen (Address already in use) on tcp:1")
 
     startService = privilegedStartService
 
@@ -116,7 +116,7 @@ class ServerTests(SynchronousTestCase):
             self.patch(sys, "stderr", type("Stderr", (), {"write": printed.append}))
             sys.excepthook(StartError, refused.exception, None)
             self.assertEqual(
-                printed, ["certstream: cannot listen on tcp:1: Address already in use\n"]
+                printed, ["certstream: cannot listen (Address already in use) on tcp:1\n"]
             )
 
     def test_other_errors_keep_their_traceback(self) -> None:

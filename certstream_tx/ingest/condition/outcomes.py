@@ -58,6 +58,8 @@ class Outcomes:
         self._health = Health(
             settings.retry_max_attempts, settings.unhealthy_threshold, settings.healthy_threshold
         )
+        self._unheard = settings.asked_for_by_name
+        self._told_unheard = False
         self._reported: set[type[BaseException] | None] = set()
 
     @property
@@ -99,6 +101,9 @@ class Outcomes:
         """A request gave what it should."""
         if self._health.answered(activity):
             log.info("{log} can be read again", log=self._stats.name)
+        elif self._told_unheard:
+            log.info("{log} answers", log=self._stats.name)
+        self._unheard = self._told_unheard = False
         self._stats.last_success_at = now = self._clock.seconds()
         if activity is Activity.ENTRIES:
             self._entries_at = now
@@ -129,6 +134,13 @@ class Outcomes:
         elif not self.asks_entries:
             # It was asked for before the log was unhealthy, and says nothing of what is now.
             return 0.0
+        if self._unheard:
+            self._unheard, self._told_unheard = False, True
+            log.warn(
+                "{log} does not answer as a log, and is tried on: {reason}",
+                log=self._stats.name,
+                reason=failure.getErrorMessage(),
+            )
         rested = self._health.resting
         alone = activity is Activity.ENTRIES and self._is_alone(error)
         if self._health.failed(activity, alone=alone):

@@ -71,6 +71,19 @@ def check_own_logs(config: Config) -> None:
         raise ConfigError(problems)
 
 
+def check_choice(listed: Iterable[Log], config: Config) -> None:
+    """Raise ConfigError when there are lists and nothing of them is chosen, nor a log named."""
+    listed = list(listed)
+    if listed and not followed(listed, config):
+        raise ConfigError(
+            [
+                f"ct_log: of {len(listed)} listed logs none is chosen, and no other is named: there"
+                " is nothing to follow. Change excluded_logs, excluded_operators, included_logs,"
+                " included_operators, rfc6962_enabled or static_ct_enabled"
+            ]
+        )
+
+
 def unmatched_names(listed: Iterable[Log], config: Config) -> list[tuple[str, str]]:
     """Key and name, of each name in the exclusions and inclusions that fits no log of the list."""
     listed = list(listed)

@@ -72,7 +72,7 @@ class Listening(Service):
         try:
             self._endpoint = _endpoint(reactor, description)
         except Exception as error:  # each kind of endpoint has errors of its own
-            raise ListenError(f"cannot listen on {description}: {_reason(error)}") from error
+            raise ListenError(_text(description, _reason(error))) from error
 
     @property
     def address(self) -> str:
@@ -97,11 +97,11 @@ class Listening(Service):
         # Every server endpoint there is binds at once; one that did not would be a port that
         # nobody knows whether it came to be.
         if not outcome:
-            raise ListenError(f"cannot listen on {self.description}: it does not bind at once")
+            raise ListenError(_text(self.description, "it does not bind at once"))
         (port,) = outcome
         if isinstance(port, Failure):
             reason = _reason(port.value) if port.value else "no reason was given"
-            raise ListenError(f"cannot listen on {self.description}: {reason}") from port.value
+            raise ListenError(_text(self.description, reason)) from port.value
         self._port = port
 
     def startService(self) -> None:
@@ -129,6 +129,11 @@ def _endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:
             return longer
     endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
     return endpoint
+
+
+def _text(description: str, reason: str) -> str:
+    # The reason first: of a daemon's last words its terminal is shown 100 bytes.
+    return f"cannot listen ({reason}) on {description}"
 
 
 def _reason(error: BaseException) -> str:

@@ -273,6 +273,30 @@ class RestTests(BreakerCase):
         self.assertEqual(follower.indexes, list(range(744, 1000)))
         self.assertEqual(follower.stats.verified_size, 1000)
 
+    def test_never_heard_of(self) -> None:
+        """Of a log that was asked for by name the first failure is told at once, and that it
+        answers then; of others, and later, not before it is unhealthy."""
+        for settings in (PollSettings(), PollSettings(asked_for_by_name=True)):
+            log = DownLog(self.clock, 1000)
+            log.goes_down()
+            with events() as told:
+                follower = self.follow(log, settings=settings)
+                follower.run(3)
+                self.assertEqual(len(told), int(settings.asked_for_by_name))
+                log.comes_up()
+                follower.run(10)
+                for change in (log.goes_down, log.comes_up):
+                    change()
+                    follower.run(2)
+            name = follower.stats.name
+            expected = [
+                f"{name} does not answer as a log, and is tried on: refused",
+                f"{name} answers",
+            ]
+            about = [text for text in told if "answer" in text]
+            self.assertEqual(about, expected if settings.asked_for_by_name else [])
+            self.stop_all()
+
     def test_stopping(self) -> None:
         """A poller whose log rests stops at once."""
         log, follower = self.begin()

@@ -8,7 +8,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.config import Config, ConfigError, CtLog, CustomLog, StaticLog
 from certstream_tx.ct.log_list import Log, read_log_list
-from certstream_tx.ingest.lists.log_selection import check_own_logs, followed, unmatched_names
+from certstream_tx.ingest.lists.log_selection import (
+    check_choice,
+    check_own_logs,
+    followed,
+    unmatched_names,
+)
 from tests.ingest.lists.made_lists import REAL_LIST, listed, log_key, made_list, tiled
 
 STATES = ("pending", "qualified", "usable", "readonly", "retired", "rejected")
@@ -103,6 +108,27 @@ class ChoiceTests(SynchronousTestCase):
                 ("ct_log.included_logs", "x"),
             ],
         )
+
+
+class NothingTests(SynchronousTestCase):
+    """Choices that leave nothing to follow."""
+
+    def test_refused(self) -> None:
+        """They are refused, where there are lists to choose from and no other log."""
+        logs = read([listed(1)], tiled_logs=[tiled(2)])
+        for ct_log in (
+            {"included_logs": ("nobody",)},
+            {"excluded_logs": ("log 1", "log 2")},
+            {"excluded_logs": ("log 1",), "static_ct_enabled": False},
+        ):
+            config = Config(ct_log=CtLog(**ct_log))
+            error = self.assertRaises(ConfigError, check_choice, logs, config)
+            (problem,) = error.problems
+            self.assertTrue(problem.startswith("ct_log: of 2 listed logs none is chosen, "))
+            check_choice([], config)
+            own = (CustomLog(name="own", url="https://own.example"),)
+            check_choice(logs, replace(config, custom_logs=own))
+        check_choice(logs, Config())
 
 
 class OwnLogTests(SynchronousTestCase):

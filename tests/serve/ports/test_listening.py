@@ -63,7 +63,7 @@ class ListeningTests(TestCase):
             with self.assertRaises(ListenError) as refused:
                 service.startService()
         self.assertEqual(
-            str(refused.exception), f"cannot listen on {description}: Address already in use"
+            str(refused.exception), f"cannot listen (Address already in use) on {description}"
         )
 
     def test_unknown_endpoint(self) -> None:
