@@ -11,6 +11,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from certstream_tx.demo.log import NAMES
 from certstream_tx.serve.access.tokens import in_subprotocols
 from certstream_tx.serve.pages.landing import landing_page
 from tests.serve.wires.test_websocket import HouseTestCase
@@ -34,9 +35,11 @@ function element(name) {
     if (key === "textContent") { target.text = value; made.push(value); } else target[key] = value;
     return true; } });
 }
-const byId = { rows: element("tbody"), state: element("output"), toggle: element("button") };
+const byId = { rows: element("tbody"), state: element("output"), toggle: element("button"),
+  note: element("p") };
+const shown = {};
 globalThis.document = { hidden: false, querySelectorAll: () => [], getElementById: (id) => byId[id],
-  createElement: (name) => element(name), addEventListener() {} };
+  createElement: (name) => element(name), addEventListener(kind, f) { shown[kind] = f; } };
 globalThis.location = { protocol: "http:", host: "server.example:8080" };
 let socket, paint;
 globalThis.WebSocket = class {
@@ -44,6 +47,9 @@ globalThis.WebSocket = class {
   close() {} };
 globalThis.setInterval = (f) => { paint = f; return 1; };
 globalThis.clearInterval = () => {};
+let later = null;
+globalThis.setTimeout = (f, ms) => { later = { f, ms }; return 1; };
+globalThis.clearTimeout = () => { later = null; };
 """
 
 DRIVE = r"""
@@ -131,6 +137,49 @@ class ScriptTests(SynchronousTestCase):
         read = in_subprotocols([", ".join(offered).encode("ascii")])
         self.assertEqual(read.token, token.encode("latin-1"))
         self.assertEqual(read.rest, (b"certstream",))
+
+    def test_tries_again(self) -> None:
+        """After a lost connection, each time after longer, until it is stopped; a message makes it
+        quick again. A page that was hidden goes on when it is shown."""
+        after = """
+        const waits = [], states = [];
+        const lose = () => { socket.onclose(); waits.push(later.ms); const { f } = later; f(); };
+        for (let i = 0; i < 9; i++) lose();
+        socket.onmessage({ data: '{"message_type":"certificate_update","data":{}}' });
+        lose();
+        socket.onclose(); byId.toggle.listeners.click(); states.push(later, byId.state.text);
+        byId.toggle.listeners.click(); states.push(byId.state.text);
+        document.hidden = true; shown.visibilitychange(); states.push(byId.state.text);
+        document.hidden = false; shown.visibilitychange(); states.push(byId.state.text);
+        console.log(JSON.stringify({ waits, states }));
+        """
+        result = self.run_page("Math.random = () => 0.5;", after)
+        self.assertEqual(
+            result["waits"], [1000 * each for each in (1, 2, 4, 8, 16, 32, 60, 60, 60, 1)]
+        )
+        self.assertEqual(
+            result["states"], [None, "stopped", "connecting", "stopped while hidden", "connecting"]
+        )
+
+    def test_demonstration(self) -> None:
+        """The page says what comes from the demonstration logs, and says it of no other."""
+        after = """
+        const send = (name) => { socket.onmessage({ data: JSON.stringify({
+          message_type: "certificate_update", data: { seen: 1, source: { name } } }) }); paint(); };
+        const notes = [];
+        for (const name of ["Public log", ...NAMES]) {
+          byId.note.textContent = "";
+          send(name); notes.push(byId.note.text);
+        }
+        console.log(JSON.stringify({ notes, time: byId.rows.children[0].children[0].text }));
+        """
+        result = self.run_page(f"const NAMES = {json.dumps(list(NAMES.values()))};", after)
+        public, *own = result["notes"]
+        self.assertEqual(public, "")
+        self.assertEqual(len(own), len(NAMES))
+        for note in own:
+            self.assertIn("made up", note)
+        self.assertRegex(result["time"], r"^\d\d:\d\d:\d\d$")
 
     def test_hostile_names(self) -> None:
         """Whatever a certificate contains becomes text of a bounded length, without characters
