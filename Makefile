@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: run demo test check trial bench soak docs dist clean
+.PHONY: run demo test check trial bench soak docs audit dist clean
 
 ## follow the public logs on port 8080; the demonstration logs where none can be reached
 run: $(VENV)/.run
@@ -48,8 +48,16 @@ docs: $(VENV)/.run
 	for name in full lite domains-only heartbeat notice; do \
 		$(BIN)/python -m certstream_tx.message.schema $$name > docs/schema/$$name.json || exit 1; done
 
-dist: $(VENV)/.dev
+## known vulnerabilities of what the server needs (asks a database on the network)
+audit: $(VENV)/.release
+	$(BIN)/pip freeze --exclude-editable > $(VENV)/audited.txt
+	$(BIN)/pip-audit --strict --disable-pip --no-deps -r $(VENV)/audited.txt
+
+## source archive and wheel, checked
+dist: $(VENV)/.release
+	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
@@ -66,6 +74,10 @@ $(VENV)/.run: setup.py $(VENV)/bin/python
 $(VENV)/.dev: setup.py $(VENV)/bin/python
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.release: $(VENV)/.dev
+	@$(PIP) -e '.[release]'
+	@touch $@
 
 # The JavaScript clients are tested where npm is at hand; the test says when it is not.
 $(VENV)/.node: $(VENV)/bin/python

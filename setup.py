@@ -27,6 +27,11 @@ DEV = [
     "mypy-zope>=1.0.11",
     "types-PyYAML",
 ]
+RELEASE = [
+    "build>=1.2",
+    "twine>=6.1",  # looks at what was built as an index would
+    "pip-audit>=2.7",
+]
 
 setup(
     name="certstream-tx",
@@ -57,11 +62,10 @@ setup(
         "PyYAML>=6.0.2",  # the configuration file
         "prometheus-client>=0.21",  # metric families and the process metrics
     ],
-    extras_require={"test": TEST, "dev": DEV},
+    extras_require={"test": TEST, "dev": DEV, "release": RELEASE},
     entry_points={"console_scripts": ["certstream-tx = certstream_tx.command_line.main:main"]},
     classifiers=[
         "Framework :: Twisted",
-        "License :: OSI Approved :: MIT License",
         "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3 :: Only",
         "Programming Language :: Python :: 3.11",

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.config.reading import LEAVES
 from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS
-from tests.checkout import ROOT
+from tests.checkout import DOCS, ROOT
 from tests.command_line.terminal import CommandTestCase
 from tests.command_line.test_import_config import GO
 
@@ -61,6 +61,19 @@ class QuotationTests(SynchronousTestCase):
                     self.assertIn(name, LEAVES)
             for name in re.findall(r"`(certstream_[a-z_]+)`", page):
                 self.assertIn(name, metrics)
+
+
+class MakeTests(SynchronousTestCase):
+    """What the pages say about make."""
+
+    def test_targets_exist(self) -> None:
+        """Every target that a page names is one; each that is one is named."""
+        targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
+        pages = [ROOT / "README.md", *DOCS.glob("*.md")]
+        text = "\n".join(page.read_text() for page in pages)
+        named = set(re.findall(r"(?m)(?:`|^)make ([a-z]+)", text))
+        self.assertEqual(named - targets, set())
+        self.assertEqual(targets - named, {"clean"})
 
 
 class SwitchingTests(CommandTestCase):
