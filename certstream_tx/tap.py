@@ -75,18 +75,20 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 def compose(options: Options, reactor: Any) -> Server:
     """The whole server. Raises ConfigError or StartError."""
     check_own_logs(options.config)
-    return _Composition(options, options.config, reactor).server
+    return _Composition(options, options.config, reactor).server()
 
 
 class _Composition:
     """The parts of one server and how they hang together."""
 
     def __init__(self, options: Options, config: Config, reactor: Any) -> None:
+        self.options = options
         self.config = config
         self.reactor = reactor
         self.stats: dict[str, LogStats] = {}
         self.reloads = ReloadStats()
-        files = FileThread(reactor)
+        self.rng = SystemRandom()
+        self.files = FileThread(reactor)
         reactor.installNameResolver(NameLookup(reactor))
 
         self.hub = Hub(
@@ -97,88 +99,112 @@ class _Composition:
             newest=_newest(config),
             filters=filters(config.dedup),
         )
-        slow_readers = SlowReaders(reactor, self.hub, LagBounds.of(config.lag))
         self.clients = Clients(reactor, self.hub, heartbeat=heartbeat)
+        self.slow_readers = SlowReaders(reactor, self.hub, LagBounds.of(config.lag))
+        self.descriptors = Descriptors()
+        self.gate = Gate(
+            Policy.of(config), most_waiting=lambda: most_waiting(self.descriptors.capacity)
+        )
+
         self.logs = LogClients(config, reactor, options.environment)
-        descriptors = Descriptors()
-        self.gate = Gate(Policy.of(config), most_waiting=lambda: most_waiting(descriptors.capacity))
         self.reading = EntryReader(self.hub.publish, reactor)
         self.budget = Budget()
-        self.rng = SystemRandom()
-
-        state_file = None if options["demo"] else config.ct_log.state_file
-        positions = Positions(state_file, reactor, files.run, self.hub.flush)
-        positions.load()
-        partial_wait: float = config.ct_log.partial_tile_wait_secs
-        followed = FollowedLogs(
-            lambda each: self.make_poller(each, positions, partial_wait),
+        self.positions = self.open_positions(None if options["demo"] else config.ct_log.state_file)
+        self.followed = FollowedLogs(
+            lambda each: self.make_poller(
+                each, self.positions, config.ct_log.partial_tile_wait_secs
+            ),
             lambda each: read_out(self.stats[each.state_key], reactor),
         )
         # Demonstration logs are other logs at each start: positions in them are worth nothing.
-        nowhere = Positions(None, reactor, files.run, self.hub.flush)
-        demo_followed = FollowedLogs(
+        nowhere = self.open_positions(None)
+        self.demo_followed = FollowedLogs(
             lambda each: self.make_poller(each, nowhere, DEMO_PARTIAL_WAIT)
         )
-        demonstration = Demonstration(lambda: _demo_logs(reactor, options.demo_rate), demo_followed)
-        self.all_followed = (followed, demo_followed)
-
+        self.demonstration = Demonstration(
+            lambda: _demo_logs(reactor, options.demo_rate), self.demo_followed
+        )
         self.tls = _tls_files(config, reactor)
+
+    def server(self) -> Server:
+        """All of it as one service."""
+        config, reactor, options = self.config, self.reactor, self.options
         ports = self.ports()
-        invitation = Invitation(ports, sse=config.protocols.sse)
-        parts: list[IService] = [descriptors, *ports, invitation]
-        parts += [self.clients, slow_readers, files, positions, *([self.tls] if self.tls else ())]
-        chosen: ChosenLogs | None = None
-        if options["demo"]:
-            parts.append(demonstration)
+        parts: list[IService] = [
+            self.descriptors,
+            *ports,
+            Invitation(ports, sse=config.protocols.sse),
+            self.clients,
+            self.slow_readers,
+            self.files,
+            self.positions,
+        ]
+        if self.tls:
+            parts.append(self.tls)
+        lists, chosen = (None, None) if options["demo"] else self.listed_logs()
+        if lists is None:
+            parts.append(self.demonstration)
         else:
-            if config.ct_log.contact is None and config.ct_log.user_agent is None:
-                log.info(
-                    "Set ct_log.contact to an address of yours: some log operators serve readers"
-                    " that they cannot reach slowly, or not at all"
-                )
-            lists = LogLists(
-                config,
-                self.logs.fetcher,
-                reactor,
-                files.run,
-                lambda _: logs.follow(),
-                self.rng,
-            )
-            logs = chosen = ChosenLogs(lists, followed, self.use)
-            lists.load()
-            check_choice(lists.listed(), config)
-            logs.follow()
-            parts += [lists, followed]
+            parts += [lists, self.followed]
             if options["demo-if-offline"]:
                 parts.append(
-                    OfflineFallback(reactor, self.any_log_answered, followed, demonstration)
+                    OfflineFallback(
+                        reactor, self.any_log_answered, self.followed, self.demonstration
+                    )
                 )
-
         readiness = Readiness(options.environment, reactor)
         reloading = Reloading(
             reactor,
             options.load_again,
             config,
-            live_parts(self.gate, slow_readers, self.logs, self.tls, chosen),
+            live_parts(self.gate, self.slow_readers, self.logs, self.tls, chosen),
             self.reloads,
             path=options.config_path,
-            always=[*([self.tls.reload] if self.tls else []), followed.try_gaps],
+            always=[*([self.tls.reload] if self.tls else []), self.followed.try_gaps],
         )
-        self.server = Server(
+        return Server(
             reactor,
             [QuietRepeats(), reloading, *parts, CycleCollection(reactor), readiness],
             [
                 ("readiness", readiness.stopService),
                 *[(f"port {port.description}", port.stopService) for port in ports],
-                ("log lists", lambda: None if options["demo"] else lists.stopService()),
-                ("pollers", followed.stopService),
-                ("demonstration", demonstration.stopService),
+                ("log lists", lambda: None if lists is None else lists.stopService()),
+                ("pollers", self.followed.stopService),
+                ("demonstration", self.demonstration.stopService),
                 ("flush", self.hub.flush),
-                ("positions", positions.stopService),
+                ("positions", self.positions.stopService),
                 ("clients", self.clients.stopService),
                 ("connections to logs", self.logs.http.close),
             ],
         )
+
+    def open_positions(self, state_file: str | None) -> Positions:
+        """What is known of each log; it is kept in this file. Raises StateFileError."""
+        positions = Positions(state_file, self.reactor, self.files.run, self.hub.flush)
+        positions.load()
+        return positions
+
+    def listed_logs(self) -> tuple[LogLists, ChosenLogs]:
+        """The lists, and what the configuration chooses of them, which is followed already."""
+        config = self.config
+        if config.ct_log.contact is None and config.ct_log.user_agent is None:
+            log.info(
+                "Set ct_log.contact to an address of yours: some log operators serve readers"
+                " that they cannot reach slowly, or not at all"
+            )
+        lists = LogLists(
+            config,
+            self.logs.fetcher,
+            self.reactor,
+            self.files.run,
+            lambda _: chosen.follow(),
+            self.rng,
+        )
+        chosen = ChosenLogs(lists, self.followed, self.use)
+        lists.load()
+        check_choice(lists.listed(), config)
+        chosen.follow()
+        return lists, chosen
 
     def use(self, config: Config) -> None:
         """Make what is made from now on by this configuration."""
@@ -226,7 +252,11 @@ class _Composition:
 
     def current_stats(self) -> list[LogStats]:
         """Those of the logs that are followed now."""
-        return [self.stats[log.state_key] for each in self.all_followed for log in each.logs]
+        return [
+            self.stats[log.state_key]
+            for each in (self.followed, self.demo_followed)
+            for log in each.logs
+        ]
 
     def any_log_answered(self) -> bool:
         """Whether at least one log has shown its head."""

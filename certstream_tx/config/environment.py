@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from certstream_tx.config.keys import PREFIX, Leaf
 from certstream_tx.config.kind import place
+from certstream_tx.config.nearest import nearest
 
 CONFIG_PATH = PREFIX + "CONFIG"
 """names the file"""
@@ -48,8 +48,8 @@ def variables(
             warnings.append(f"{name}: ignored, only the file can say it")
         else:
             bare = {one.removeprefix(PREFIX): one for one in known}
-            near = get_close_matches(name.removeprefix(PREFIX), bare, n=1)
-            hint = f", nearest known is {bare[near[0]]}" if near else ""
+            near = nearest(name.removeprefix(PREFIX), bare)
+            hint = f", nearest known is {bare[near]}" if near else ""
             warnings.append(f"{place(name)}: unknown, ignored{hint}")
     if links:
         warnings.append("Kubernetes service links, ignored: " + ", ".join(map(place, links)))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ from certstream_tx.config.foreign import IGNORED, MAPPED
 from certstream_tx.config.keys import Leaf, Record, Support, build, leaves, sections
 from certstream_tx.config.kind import Invalid, Kind, place, shown
 from certstream_tx.config.kinds import ListOf
+from certstream_tx.config.nearest import SURE, nearest
 from certstream_tx.config.tree import Config
 
 MAX_BYTES = 256 * 1024
@@ -178,11 +178,11 @@ def _unknown(path: str) -> str:
     name = path.rpartition(".")[2]
     known = list(LEAVES) if "." in path else [*_SECTIONS, *LEAVES]
     near = (
-        get_close_matches(path, known, n=1, cutoff=0.75)
-        or [one for one in known if get_close_matches(name, [one.rpartition(".")[2]], cutoff=0.75)]
-        or get_close_matches(path, known, n=1)
+        nearest(path, known, SURE)
+        or next((one for one in known if nearest(name, [one.rpartition(".")[2]], SURE)), None)
+        or nearest(path, known)
     )
-    return f"{place(path)}: unknown key" + (f", nearest known is {near[0]}" if near else "")
+    return f"{place(path)}: unknown key" + (f", nearest known is {near}" if near else "")
 
 
 # Environment and command line
