@@ -17,7 +17,7 @@ from twisted.internet.task import Clock
 from certstream_tx.ct import entry as entry_module
 from certstream_tx.ct.entry import Entry, read_entry
 from certstream_tx.demo.log import DemoLog
-from certstream_tx.ingest.clients.rfc6962 import _PAGE
+from certstream_tx.ingest.clients.rfc6962_answers import PAGE as ANSWER
 from certstream_tx.ingest.polling.entry_reader import UNIT
 from certstream_tx.ingest.trust.verification import Verification
 from certstream_tx.message.documents import Source, build_message
@@ -59,7 +59,7 @@ def microseconds(log: Log, add: Callable[[Sequence[Entry]], None]) -> float:
     pages = list(log.pages())
     began = time.thread_time()
     for start, body in pages:
-        page = _PAGE.decode(body).entries
+        page = ANSWER.decode(body).entries
         entries = [
             read_entry(index, leaf.leaf_input, leaf.extra_data)
             for index, leaf in enumerate(page, start)

@@ -1,7 +1,9 @@
 """Puts the server together: what ``twistd certstream`` runs. The only place that composes."""
 
+from collections.abc import Callable
+from functools import cache
 from random import SystemRandom
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 
@@ -25,8 +27,7 @@ from certstream_tx.message.documents import heartbeat
 from certstream_tx.message.examples import EXAMPLES
 from certstream_tx.serve.access.gate import Gate, most_waiting
 from certstream_tx.serve.access.policy import Policy
-from certstream_tx.serve.metrics.exposition import Exposition
-from certstream_tx.serve.metrics.table import Sources
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.serve.pages.reports import Reports
 from certstream_tx.serve.ports.descriptors import Descriptors
 from certstream_tx.serve.ports.invitation import Invitation
@@ -47,6 +48,9 @@ from certstream_tx.service.reload import Reloading
 from certstream_tx.service.server import Server
 from certstream_tx.start_error import StartError
 from certstream_tx.stats import LogStats, ReloadStats
+
+if TYPE_CHECKING:
+    from certstream_tx.serve.metrics.exposition import Exposition
 
 __all__ = ["Options", "makeService"]
 
@@ -227,7 +231,7 @@ class _Composition:
             self.hub,
             self.clients,
             examples=EXAMPLES,
-            metrics=Exposition(sources).text,
+            metrics=_metrics(sources),
             ready=self.any_log_answered,
             reports=Reports(sources),
             gate=self.gate,
@@ -276,6 +280,18 @@ class _Composition:
             self.rng,
             self.budget,
         )
+
+
+def _metrics(sources: Sources) -> Callable[[], bytes]:
+    """The text of ``/metrics``: what writes it is loaded when it is first asked for."""
+
+    @cache
+    def exposition() -> "Exposition":
+        from certstream_tx.serve.metrics.exposition import Exposition
+
+        return Exposition(sources)
+
+    return lambda: exposition().text()
 
 
 def _demo_logs(reactor: Any, rate: float) -> BuiltInLogs:

@@ -13,7 +13,7 @@ from certstream_tx.hub import Hub, Newest, Stream, filters
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.bounded import CertstreamSite
-from certstream_tx.serve.metrics.table import Sources
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.serve.pages.reports import Reports
 from certstream_tx.serve.site import Surface, make_site
 from certstream_tx.serve.wires.clients import Clients

@@ -1,6 +1,7 @@
 """Metrics of the gate: who was not let in, and who was."""
 
-from certstream_tx.serve.metrics.rows import MetricRow, Samples, Sources, one
+from certstream_tx.serve.metrics.rows import MetricRow, Samples, one
+from certstream_tx.serve.metrics.sources import Sources
 
 
 def _by_token(sources: Sources) -> Samples:

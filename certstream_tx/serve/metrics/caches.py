@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from certstream_tx.serve.metrics.rows import CacheCounts, MetricRow, Samples, Sources, one
+from certstream_tx.serve.metrics.rows import MetricRow, Samples, one
+from certstream_tx.serve.metrics.sources import CacheCounts, Sources
 
 
 def _issuers(value: Callable[[CacheCounts], float]) -> Callable[[Sources], Samples]:

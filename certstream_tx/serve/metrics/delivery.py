@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 from certstream_tx.framing import SSE, TCP, WEBSOCKET, Wire
 from certstream_tx.hub import Channel, Stream
-from certstream_tx.serve.metrics.rows import HistogramRow, MetricRow, Samples, Sources, one
+from certstream_tx.serve.metrics.rows import HistogramRow, MetricRow, Samples, one
+from certstream_tx.serve.metrics.sources import Sources
 
 
 def _of(wire: Wire, sources: Sources) -> Iterator[Channel]:

@@ -10,7 +10,8 @@ from prometheus_client import ProcessCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
 
-from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS, HistogramRow, MetricRow, Sources
+from certstream_tx.serve.metrics.sources import Sources
+from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS, HistogramRow, MetricRow
 
 
 class Exposition:

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Callable
 
-from certstream_tx.serve.metrics.rows import LOG, MetricRow, Samples, Sources, each_log, one
+from certstream_tx.serve.metrics.rows import LOG, MetricRow, Samples, each_log, one
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.stats import LogStats
 
 

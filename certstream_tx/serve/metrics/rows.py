@@ -1,46 +1,18 @@
 """Rows of the table of metrics: what a metric is, and how it is read."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.utils import floatToGoString
 
-from certstream_tx.hub import Histogram, Hub
-from certstream_tx.serve.access.gate import Gate
-from certstream_tx.serve.wires.clients import Clients
-from certstream_tx.stats import LogStats, ReloadStats
+from certstream_tx.hub import Histogram
+from certstream_tx.serve.metrics.sources import Sources
+from certstream_tx.stats import LogStats
 
 Samples = Iterator[tuple[tuple[str, ...], float]]
 """label values in the order of the metric's labels, value"""
-
-
-class CacheCounts(Protocol):
-    """A memory that counts what is looked up in it."""
-
-    hits: int
-    misses: int
-
-    def __len__(self) -> int:
-        """How many it remembers."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the numbers are."""
-
-    hub: Hub
-    clients: Clients
-    logs: Callable[[], Iterable[LogStats]]
-    """every log that is followed"""
-    now: Callable[[], float]
-    """seconds since the epoch"""
-    gate: Gate = field(default_factory=Gate)
-    issuers: CacheCounts | None = None
-    """issuer certificates of static logs"""
-    reloads: ReloadStats = field(default_factory=ReloadStats)
 
 
 @dataclass(frozen=True, slots=True)

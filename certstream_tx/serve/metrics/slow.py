@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from certstream_tx.hub import Channel, Slow
-from certstream_tx.serve.metrics.rows import MetricRow, Samples, Sources
+from certstream_tx.serve.metrics.rows import MetricRow, Samples
+from certstream_tx.serve.metrics.sources import Sources
 
 PROTOCOLS: Final = {
     "websocket": ("ws", "WebSocket"),

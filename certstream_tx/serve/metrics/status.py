@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from certstream_tx.serve.metrics.rows import LOG, MetricRow, Samples, Sources, each_log, one
+from certstream_tx.serve.metrics.rows import LOG, MetricRow, Samples, each_log, one
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.stats import LogStats, LogStatus, Trust
 
 

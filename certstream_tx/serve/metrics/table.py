@@ -10,11 +10,11 @@ from certstream_tx.serve.metrics.access import ACCESS
 from certstream_tx.serve.metrics.caches import CACHES
 from certstream_tx.serve.metrics.delivery import DELIVERY, HISTOGRAMS
 from certstream_tx.serve.metrics.logs import LOGS
-from certstream_tx.serve.metrics.rows import HistogramRow, MetricRow, Sources, one
+from certstream_tx.serve.metrics.rows import HistogramRow, MetricRow, one
 from certstream_tx.serve.metrics.slow import SLOW
 from certstream_tx.serve.metrics.status import STATUS
 
-__all__ = ["GROUPS", "HISTOGRAMS", "METRICS", "HistogramRow", "MetricRow", "Sources"]
+__all__ = ["GROUPS", "HISTOGRAMS", "METRICS", "HistogramRow", "MetricRow"]
 
 BUILD = MetricRow(
     "certstream_build_info",

@@ -10,7 +10,7 @@ from twisted.web.http import NOT_FOUND, SERVICE_UNAVAILABLE
 
 from certstream_tx.hub.newest import CAPACITY
 from certstream_tx.serve.answers import JSON, Document, error_document
-from certstream_tx.serve.metrics.rows import Sources
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.serve.pages.log_reports import LogCounts, report
 from certstream_tx.stats import LogStatus
 

@@ -19,7 +19,7 @@ from certstream_tx.serve.access.policy import Policy
 from certstream_tx.serve.access.tokens import Tokens
 from certstream_tx.serve.answers import JSON, Document, Node, Page
 from certstream_tx.serve.metrics.exposition import Exposition
-from certstream_tx.serve.metrics.table import Sources
+from certstream_tx.serve.metrics.sources import Sources
 from tests.serve.visitor import Answer, House
 
 TOKEN = b"s3cret-Token~with.punctuation"

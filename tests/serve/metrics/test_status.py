@@ -6,7 +6,8 @@ from certstream_tx.hub import Newest
 from certstream_tx.ingest.clients.issuers import IssuerCache
 from certstream_tx.serve.metrics.exposition import Exposition
 from certstream_tx.serve.metrics.page import metrics_page
-from certstream_tx.serve.metrics.table import GROUPS, HISTOGRAMS, METRICS, Sources
+from certstream_tx.serve.metrics.sources import Sources
+from certstream_tx.serve.metrics.table import GROUPS, HISTOGRAMS, METRICS
 from certstream_tx.stats import LogStats, LogStatus, Trust
 from tests.checkout import DOCS
 from tests.hub.messages import Numbered

@@ -8,7 +8,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from certstream_tx.ingest.clients.issuers import IssuerCache
 from certstream_tx.serve.metrics.exposition import Exposition, lines
-from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS, MetricRow, Sources
+from certstream_tx.serve.metrics.sources import Sources
+from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS, MetricRow
 from certstream_tx.stats import LogStats
 from tests.hub.messages import Numbered
 from tests.serve.wires.test_websocket import HouseTestCase

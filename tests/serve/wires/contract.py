@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.hub import Stream
 from certstream_tx.serve.metrics.delivery import DELIVERY
-from certstream_tx.serve.metrics.rows import Sources
 from certstream_tx.serve.metrics.slow import SLOW
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.serve.wires.clients import STOP_SECONDS
 from tests.hub.messages import Numbered, number_of
 from tests.serve.links import Link

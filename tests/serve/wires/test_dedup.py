@@ -6,7 +6,7 @@ from certstream_tx.config.serving import Dedup
 from certstream_tx.hub import View
 from certstream_tx.serve.metrics.caches import CACHES
 from certstream_tx.serve.metrics.delivery import DELIVERY
-from certstream_tx.serve.metrics.rows import Sources
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.serve.site import Surface
 from tests.hub.messages import Numbered, number_of
 from tests.hub.test_dedup import CERTIFICATE, PRECERTIFICATE

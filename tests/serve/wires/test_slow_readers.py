@@ -8,8 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.framing import OPCODE_CLOSE
 from certstream_tx.hub import Slow, Stream
 from certstream_tx.hub.lag import LagBounds
-from certstream_tx.serve.metrics.rows import Sources
 from certstream_tx.serve.metrics.slow import PROTOCOLS, SLOW
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.serve.wires.slow_readers import SlowReaders
 from certstream_tx.serve.writing.buffered_writer import BufferedWriter
 from tests.hub.messages import number_of

@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from certstream_tx.framing import OPCODE_CLOSE, OPCODE_PING
 from certstream_tx.hub import Hub, Stream
-from certstream_tx.serve.metrics.table import Sources
+from certstream_tx.serve.metrics.sources import Sources
 from certstream_tx.serve.pages.reports import Reports
 from certstream_tx.serve.site import Surface, make_site
 from certstream_tx.serve.wires.clients import Clients
