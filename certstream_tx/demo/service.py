@@ -132,10 +132,14 @@ class DemoLogs(Service):
     def stopService(self) -> Deferred[None] | None:
         """Stop growing and listening; the logs stay as they are."""
         Service.stopService(self)
-        if self._growth.running:
-            self._growth.stop()
+        self.stop_growth()
         port, self._port = self._port, None
         return None if port is None else port.stopListening()
+
+    def stop_growth(self) -> None:
+        """Stand still from now on, and go on to answer."""
+        if self._growth.running:
+            self._growth.stop()
 
     def _grow(self) -> None:
         for log in self.demo_logs:

@@ -7,6 +7,7 @@ every certificate, and compares every precertificate with its leaf.
 import json
 import re
 import shutil
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SkipTest, TestCase
 
 from certstream_tx.demo.log_list import write_log_list
 from certstream_tx.demo.service import DemoLogs
+from tests.integration.server_process import ServerProcess
 
 PROGRAM = shutil.which("certspotter")
 SIZE = 600
@@ -153,3 +156,38 @@ class CertspotterTests(TestCase):
         second = await self.run_until_verified(state, verified + 1, "-start_at_end")
         self.check_contentment(state, second)
         self.assertEqual(self.found(second)[:1], [verified])
+
+    async def test_agrees_with_the_server(self) -> None:
+        """The server and the monitor follow the same log from its first entry while it grows; once
+        it stands still, both say the same size and root, and these are the log's."""
+        (log,) = self.service.logs
+        assert log.key is not None
+        state_file = self.folder / "state.json"
+        # Where another server was at its first entry, so that nothing is left out.
+        state_file.write_text(json.dumps({"version": 1, "logs": {log.url: {"current_index": 0}}}))
+        config = self.folder / "config.yaml"
+        said = {"name": "the log", "url": log.url, "key": b64encode(log.key).decode()}
+        feed = {"state_file": str(state_file), "poll_interval_ms": 100}
+        config.write_text(json.dumps({"ct_logs_url": None, "custom_logs": [said], "ct_log": feed}))
+        server = ServerProcess("--config", str(config), directory=str(self.folder))
+        await deferToThread(server.__enter__)
+        self.addCleanup(deferToThread, server.__exit__, None, None, None)
+        state = self.folder / "state"
+        await self.run_until_verified(state, SIZE)
+        self.service.stop_growth()
+        (demo,) = self.service.demo_logs
+        size = demo.tree.size
+        monitor = await self.run_until_verified(state, size)
+        self.check_contentment(state, monitor)
+        deadline = reactor.seconds() + PATIENCE
+        ours: dict[str, Any] = {}
+        while ours.get("verified_size") != size:
+            self.assertLess(reactor.seconds(), deadline, ours)
+            await deferLater(reactor, POLL)
+            (ours,) = json.loads(state_file.read_text())["logs"].values()
+        theirs = self.state(state)["verified_sth"]
+        head = ours["verified_head"]
+        self.assertEqual((head["tree_size"], theirs["tree_size"]), (size, size))
+        self.assertEqual(head["sha256_root_hash"], theirs["sha256_root_hash"])
+        self.assertEqual(b64decode(head["sha256_root_hash"]), demo.tree.root())
+        self.assertEqual((ours["position"], ours.get("gaps", [])), (size, []))

@@ -1,9 +1,10 @@
 """``python -m tests.soak.faulty_logs SPEC``: many logs, each with a port and a fault of its own.
 
 SPEC is JSON: ``{"rate": entries a second of each log, "size": of each at the start, "logs":
-[{"name", "kind", "fault"}]}``. One line of JSON says where they are. ``/truth`` tells how
-large they are and what was asked of them, ``/stop`` ends their growth. They are what
-``certstream_tx.demo`` makes, but for what ``tests.soak.faults`` does to their answers.
+[{"name", "kind", "fault", "entries"}]}``. One line of JSON says where they are. ``/truth`` tells
+how large they are and what was asked of them, ``/stop`` ends their growth, ``/grow/9`` adds 9
+entries to each. They are what ``certstream_tx.demo`` makes, but for what ``tests.soak.faults`` does
+to their answers.
 """
 
 import json
@@ -24,10 +25,12 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from certstream_tx.demo.answers import Call, Folder, Refusal
+from certstream_tx.demo.entries import Entries
 from certstream_tx.demo.log import DemoLog
 from certstream_tx.demo.rfc6962 import rfc6962
 from certstream_tx.demo.service import QuietSite
 from certstream_tx.demo.static import static
+from certstream_tx.demo.tree import GrowingTree
 from tests.soak.faults import FAULTS, OUTAGE, Answer, Cut, Fault, Stall
 
 GROWTH_INTERVAL = 0.1
@@ -39,13 +42,20 @@ class FaultyLog(Resource):
 
     isLeaf = True
 
-    def __init__(self, name: str, kind: Any, fault: str, clock: Any, rate: float) -> None:
+    def __init__(
+        self, name: str, kind: Any, fault: str, clock: Any, rate: float, entries: str | None = None
+    ) -> None:
+        """``entries``: a word; logs with the same have the same certificates."""
         super().__init__()
         self.name, self.kind, self.fault_name = name, kind, fault
         self.clock = clock
         self.rate = rate
         self.rng = Random(name)
-        self.log = DemoLog(kind, seed=name.encode(), clock=clock)
+        self.log = log = DemoLog(kind, seed=name.encode(), clock=clock)
+        if entries is not None:
+            tiled = kind == "tiled"
+            log.entries = Entries(entries.encode(), 0, log._timeline.times, indexed=tiled)
+            log.tree = GrowingTree(log.entries.leaf_hashes)
         self.began = clock.seconds()
         self.requests = self.throttled = self.faults = 0
         self._due = 0.0
@@ -132,6 +142,9 @@ class _Truth(Resource):
     def render_GET(self, request: Request) -> bytes:
         if request.path == b"/stop" and self._growth.running:
             self._growth.stop()
+        if request.path.startswith(b"/grow/"):
+            for log in self._logs:
+                log.grow(int(request.path[6:]))
         told = {
             each.name: {
                 "size": each.log.tree.size,
@@ -149,7 +162,10 @@ def main(reactor: Any, spec: str) -> Deferred[None]:
     """Serve until the process is ended."""
     said = json.loads(spec)
     rate = said["rate"]
-    logs = [FaultyLog(s["name"], s["kind"], s["fault"], reactor, rate) for s in said["logs"]]
+    logs = [
+        FaultyLog(s["name"], s["kind"], s["fault"], reactor, rate, s.get("entries"))
+        for s in said["logs"]
+    ]
     for each in logs:
         each.grow(said["size"])
     last = [reactor.seconds()]
@@ -162,7 +178,7 @@ def main(reactor: Any, spec: str) -> Deferred[None]:
 
     growth = task.LoopingCall(grow)
     root = Folder()
-    for path in (b"truth", b"stop"):
+    for path in (b"truth", b"stop", b"grow"):
         root.putChild(path, _Truth(logs, growth))
     main_port = _listen(reactor, root, 0)
     known = []

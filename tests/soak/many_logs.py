@@ -29,7 +29,7 @@ class LogProcess:
     logs: list[dict[str, Any]]
 
     def ask(self, what: str) -> dict[str, Any]:
-        """``truth``, or ``stop``: the same, and no more growth."""
+        """``truth``; ``stop``: the same, and no more growth; ``grow/9``: and 9 entries more."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{what}", timeout=30) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
