@@ -8,10 +8,10 @@ from pathlib import Path
 from threading import Thread
 
 from twisted.trial.unittest import SynchronousTestCase
-from websockets.sync.client import connect
 
 from tests.integration.demo_process import demo_logs
 from tests.integration.server_process import ServerProcess, clean_environment
+from tests.integration.test_endpoints import connect
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -75,7 +75,7 @@ class OutboundProxyTests(SynchronousTestCase):
             ) as server:
                 server.wait_for(r"Logs are read through the proxy 127\.0\.0\.1:\d+ \(http_proxy\)")
                 seen = set()
-                with connect(server.ws + "/", max_size=None) as client:
+                with connect(server.ws + "/?dedup=off", max_size=None) as client:
                     while len(seen) < 2:
                         message = json.loads(client.recv(20))
                         if message["message_type"] == "certificate_update":

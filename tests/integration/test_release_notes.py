@@ -14,11 +14,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from tests.config.test_release_notes import EXAMPLES, VARIABLES, all_examples
 from tests.integration.demo_process import Demo, demo_logs
 from tests.integration.server_process import LOCAL, ServerProcess, clean_environment, run_to_end
+from tests.integration.test_endpoints import connect
 from tests.soak.soak_kill import Collector
 
 FIRST, SECOND = "secret-token-1", "secret-token-2"
@@ -152,7 +152,7 @@ class ConfigurationExampleTests(ReleaseNotesTestCase):
 
     def collect(self, server: ServerProcess, token: str, stopped: Any = None) -> Collector:
         """A client, once it has got messages of both logs; a log that was stopped goes on."""
-        collector = Collector(f"{server.ws}/?token={token}")
+        collector = Collector(f"{server.ws}/?dedup=off&token={token}")
         collector.start()
         self.assertTrue(collector.connected.wait(10))
         if stopped is not None:
