@@ -1,9 +1,7 @@
 """Puts the server together: what ``twistd certstream`` runs. The only place that composes."""
 
-from collections.abc import Callable
-from functools import cache
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.application.service import IService
 
@@ -38,7 +36,7 @@ from certstream_tx.serve.wires.clients import Clients
 from certstream_tx.serve.wires.slow_readers import SlowReaders
 from certstream_tx.serve.wires.tcp import LineFactory
 from certstream_tx.service.cycle_collection import CycleCollection
-from certstream_tx.service.demonstration import BuiltInLogs, Demonstration, OfflineFallback
+from certstream_tx.service.demonstration import Demonstration, OfflineFallback
 from certstream_tx.service.live import ChosenLogs, live_parts
 from certstream_tx.service.log_clients import LogClients, poll_settings, stats_of
 from certstream_tx.service.log_output import QuietRepeats, choose_observer
@@ -46,11 +44,9 @@ from certstream_tx.service.options import Options
 from certstream_tx.service.readiness import Readiness
 from certstream_tx.service.reload import Reloading
 from certstream_tx.service.server import Server
+from certstream_tx.service.when_wanted import demo_logs, metrics_text
 from certstream_tx.start_error import StartError
 from certstream_tx.stats import LogStats, ReloadStats
-
-if TYPE_CHECKING:
-    from certstream_tx.serve.metrics.exposition import Exposition
 
 __all__ = ["Options", "makeService"]
 
@@ -126,7 +122,7 @@ class _Composition:
             lambda each: self.make_poller(each, nowhere, DEMO_PARTIAL_WAIT)
         )
         self.demonstration = Demonstration(
-            lambda: _demo_logs(reactor, options.demo_rate), self.demo_followed
+            lambda: demo_logs(reactor, options.demo_rate), self.demo_followed
         )
         self.tls = _tls_files(config, reactor)
 
@@ -231,18 +227,11 @@ class _Composition:
             self.hub,
             self.clients,
             examples=EXAMPLES,
-            metrics=_metrics(sources),
+            metrics=metrics_text(sources),
             ready=self.any_log_answered,
             reports=Reports(sources),
             gate=self.gate,
-            surface=Surface(
-                websocket=protocols.websocket,
-                sse=protocols.sse,
-                metrics=protocols.metrics,
-                health=protocols.health,
-                example_json=protocols.example_json,
-                api=protocols.api,
-            ),
+            surface=Surface.of(protocols),
         )
         # Endpoint strings bring their own TLS.
         tls = None if self.config.listen else self.tls
@@ -280,25 +269,6 @@ class _Composition:
             self.rng,
             self.budget,
         )
-
-
-def _metrics(sources: Sources) -> Callable[[], bytes]:
-    """The text of ``/metrics``: what writes it is loaded when it is first asked for."""
-
-    @cache
-    def exposition() -> "Exposition":
-        from certstream_tx.serve.metrics.exposition import Exposition
-
-        return Exposition(sources)
-
-    return lambda: exposition().text()
-
-
-def _demo_logs(reactor: Any, rate: float) -> BuiltInLogs:
-    # Nobody else needs their code, or the certificates that theirs are made from.
-    from certstream_tx.demo.service import DemoLogs
-
-    return DemoLogs(reactor, rate=rate)
 
 
 def _tls_files(config: Config, reactor: Any) -> TLSFiles | None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Self
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.web import server
 
+from certstream_tx.config.serving import Protocols
 from certstream_tx.hub import Hub, Stream
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.answers import TEXT, Document, Node, Page, answer
@@ -41,6 +43,18 @@ class Surface:
     health: bool = True
     example_json: bool = True
     api: bool = False
+
+    @classmethod
+    def of(cls, protocols: Protocols) -> Self:
+        """What ``protocols`` of the configuration say."""
+        return cls(
+            websocket=protocols.websocket,
+            sse=protocols.sse,
+            metrics=protocols.metrics,
+            health=protocols.health,
+            example_json=protocols.example_json,
+            api=protocols.api,
+        )
 
 
 class Front(StreamNode):
