@@ -1,144 +1,96 @@
 """``kill -9`` at random moments while a client collects: nothing is missing afterwards."""
 
-import json
+import os
 import random
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.request
-from collections import Counter
-from pathlib import Path
-from threading import Event, Thread
+from contextlib import ExitStack
 
-from twisted.trial.unittest import SynchronousTestCase
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
-
-from tests.integration.server_process import ServerProcess
+from benchmarks.processes import Running
+from tests.integration.restarted import RestartedCase
+from tests.soak.many_logs import log_process
 
 KILLS = 20
-RATE = 120
-"""entries a second, both logs together"""
-STATE_INTERVAL = 1.0
-"""seconds between two writes of the state file"""
-GRACE = 0.5
-"""seconds a write, its fsync and a message's way to the client may take on a busy machine"""
-
-Entry = tuple[str, int]
-"""URL of the log, index"""
-
-
-class Collector(Thread):
-    """A client of one server process: notes what it gets and when, until the connection ends."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(daemon=True)
-        self._url = url
-        self.connected = Event()
-        self.got: list[tuple[float, Entry]] = []
-
-    def run(self) -> None:
-        with connect(self._url, max_size=None) as client:
-            # The first frame is the heartbeat of a subscribed client.
-            client.recv()
-            self.connected.set()
-            try:
-                while True:
-                    message = json.loads(client.recv())
-                    if message["message_type"] == "certificate_update":
-                        data = message["data"]
-                        entry = (data["source"]["url"], data["cert_index"])
-                        self.got.append((time.monotonic(), entry))
-            except ConnectionClosed:
-                pass
+FAULTY_KILLS = int(os.environ.get("KILLS", "50"))
+FAULTS = (
+    ("rfc6962", "none"),
+    ("tiled", "none"),
+    ("rfc6962", "short-pages"),
+    ("rfc6962", "server-errors"),
+    ("tiled", "server-errors"),
+    ("tiled", "throttled"),
+    ("rfc6962", "throttled-for"),
+    ("rfc6962", "cut"),
+    ("tiled", "wrong-length"),
+    ("rfc6962", "malformed"),
+    ("rfc6962", "ages"),
+    ("tiled", "bad-signature"),
+    ("rfc6962", "lost"),
+    ("tiled", "lost"),
+    ("tiled", "vanishing-tiles"),
+    ("tiled", "replaced-tiles"),
+)
+"""what the logs do wrong: faults after which what is read is the tree"""
+FAULTY_RATE = 15.0
+"""entries a second of each of these logs"""
 
 
-class KillTests(SynchronousTestCase):
-    """The log is a process of its own, which stands still until the client is there again."""
-
-    def setUp(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="soak-kill"))
-        self.log = subprocess.Popen(
-            [sys.executable, "-m", "certstream_tx.demo", "--rate", str(RATE), "--size", "700"],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.addCleanup(self.end_log)
-        assert self.log.stdout is not None
-        url = [self.log.stdout.readline() for _ in range(3)][-1].partition(": ")[2].strip()
-        with urllib.request.urlopen(url.replace(".json", "_pubkey.pem"), timeout=10) as key:
-            (self.folder / "key.pem").write_bytes(key.read())
-        (self.folder / "config.yaml").write_text(
-            json.dumps(
-                {
-                    "ct_logs_url": url,
-                    "ct_log": {
-                        "list_key": str(self.folder / "key.pem"),
-                        "state_file": str(self.folder / "state.json"),
-                        "poll_interval_ms": 200,
-                        "partial_tile_wait_secs": 1,
-                    },
-                }
-            )
-        )
-
-    def end_log(self) -> None:
-        self.log.send_signal(signal.SIGCONT)
-        self.log.kill()
-        self.log.wait()
-        assert self.log.stdout is not None
-        self.log.stdout.close()
-
-    def session(self, seconds: float, end: str) -> tuple[Collector, float]:
-        """Run one server process to its ``end``; what the client got, and when the end was."""
-        self.log.send_signal(signal.SIGSTOP)
-        with ServerProcess(directory=str(self.folder)) as server:
-            collector = Collector(server.ws + "/")
-            collector.start()
-            self.assertTrue(collector.connected.wait(10))
-            self.log.send_signal(signal.SIGCONT)
-            time.sleep(seconds)
-            ended = time.monotonic()
-            if end == "kill":
-                server.kill()
-            else:
-                server.stop()
-            collector.join(10)
-            self.assertNotIn("Traceback", server.output)
-        return collector, ended
+class KillTests(RestartedCase):
+    """Logs without faults, as fast as can be."""
 
     def test_killed_at_random_moments(self) -> None:
         """The union of what was received has no hole, and repeats only what was not saved yet."""
+        self.kill(KILLS, 2)
+
+    def kill(self, kills: int, logs: int) -> None:
+        """So many times; the logs are all there at the end, and whole."""
         seed = random.randrange(1 << 32)
         rng = random.Random(seed)
-        sessions = [self.session(6, "kill")]
-        sessions += [self.session(rng.uniform(0.3, 5), "kill") for _ in range(KILLS - 1)]
-        sessions += [self.session(8, "stop")]
-
-        received: dict[str, set[int]] = {}
-        last_seen: dict[Entry, tuple[int, float]] = {}
-        repeats: Counter[int] = Counter()
-        for number, (collector, _) in enumerate(sessions):
-            for when, entry in collector.got:
-                if entry in last_seen:
-                    before, at = last_seen[entry]
-                    self.assertNotEqual(before, number, f"{entry} twice in one session")
-                    unsaved = sessions[before][1] - at
-                    self.assertLess(unsaved, STATE_INTERVAL + GRACE, f"{entry}, seed {seed}")
-                    repeats[number] += 1
-                last_seen[entry] = (number, when)
-                received.setdefault(entry[0], set()).add(entry[1])
-
-        self.assertEqual(len(received), 2)
-        for url, indexes in received.items():
-            first, last = min(indexes), max(indexes)
-            missing = set(range(first, last + 1)) - indexes
-            self.assertEqual(missing, set(), f"{url}, seed {seed}")
-        total = sum(map(len, received.values()))
-        self.assertGreater(total, 20 * RATE)
+        sessions = [self.session(6, kill=True)]
+        sessions += [self.session(rng.uniform(0.3, 5), kill=True) for _ in range(kills - 1)]
+        sessions += [self.session(12, kill=False)]
+        received = self.received(sessions, seed)
+        self.assertEqual(len(received.indexes), logs)
+        self.check_complete(received, seed)
+        total = sum(map(len, received.indexes.values()))
+        self.assertGreater(total, kills * self.rate)
+        missing = sum(map(len, self.gaps().values()))
         print(
-            f"\n{KILLS} kills: {total} entries of {len(received)} logs, none missing,"
-            f" {sum(repeats.values())} repeated, at most {max(repeats.values())} after one kill"
+            f"\n{kills} kills: {total} entries of {logs} logs, none lost, {missing} in gaps,"
+            f" {sum(received.repeats.values())} repeated, at most"
+            f" {max(received.repeats.values(), default=0)} after one kill"
         )
+
+
+class FaultyKillTests(KillTests):
+    """Logs of which most misbehave."""
+
+    timeout = 1800
+    rate = FAULTY_RATE
+
+    def start_logs(self, stack: ExitStack) -> list[Running]:
+        """One process with all of them."""
+        logs = [{"name": f"{fault}-{kind}", "kind": kind, "fault": fault} for kind, fault in FAULTS]
+        process = stack.enter_context(log_process(self.folder, "logs", logs, FAULTY_RATE, 300))
+
+        def section(kind: str) -> list[dict[str, str]]:
+            return [
+                {key: log[key] for key in ("name", "url", "key")}
+                for log in process.logs
+                if log["kind"] == kind
+            ]
+
+        self.configure(
+            ct_logs_url=None,
+            custom_logs=section("rfc6962"),
+            static_logs=section("tiled"),
+            ct_log={
+                "poll_interval_ms": 100,
+                "partial_tile_wait_secs": 0,
+                "request_timeout_secs": 3,
+                "health_check_interval_secs": 2,
+            },
+        )
+        return [process.process]
+
+    def test_killed_at_random_moments(self) -> None:
+        """The same, and what is missing at the end stands in the state file."""
+        self.kill(FAULTY_KILLS, len(FAULTS))
