@@ -77,8 +77,8 @@ def _webserver(imported: Imported, given: dict[str, Any]) -> None:
     for key, usual in _ADDRESSES.items():
         if (path := given.get(key) or usual) != usual:
             imported.decisions.append(
-                f"webserver.{key}: that stream is at {usual} here, not at {path}: change it in the"
-                " clients, or rewrite it in a proxy"
+                f"webserver.{key}: that stream is at {usual} here, not at {place(str(path))}:"
+                " change it in the clients, or rewrite it in a proxy"
             )
     if given.get("whitelist"):
         imported.decisions.append(
@@ -105,7 +105,9 @@ def _prometheus(imported: Imported, given: dict[str, Any], webserver: dict[str, 
         return
     imported.values["protocols.metrics"] = True
     if (path := given.get("metrics_url") or "/metrics") != "/metrics":
-        imported.decisions.append(f"prometheus.metrics_url: metrics are at /metrics, not at {path}")
+        imported.decisions.append(
+            f"prometheus.metrics_url: metrics are at /metrics, not at {place(str(path))}"
+        )
     for key in ("listen_addr", "listen_port"):
         theirs = _number(given.get(key))
         if key in given and theirs != _number(webserver.get(key, theirs)):
