@@ -249,4 +249,9 @@ class Pipeline:
         given_up = self._wanted.give_up(self._clock.seconds(), self._position, self._ready)
         if given_up is not None:
             self._ready[given_up.start] = given_up
+            if not self._client.divisible:
+                # It was this tile alone that failed: the log need not be spared. (Of a page the
+                # next entries may fail as well.)
+                self._failures_in_a_row = 0
+                self._pause_until = 0.0
             self._arrival.fire()
