@@ -35,6 +35,7 @@ from certstream_tx.serve.site import Surface, make_site
 from certstream_tx.serve.wires.clients import Clients
 from certstream_tx.serve.wires.slow_readers import SlowReaders
 from certstream_tx.serve.wires.tcp import LineFactory
+from certstream_tx.service.clock_jumps import ClockJumps
 from certstream_tx.service.cycle_collection import CycleCollection
 from certstream_tx.service.demonstration import Demonstration, OfflineFallback
 from certstream_tx.service.live import ChosenLogs, live_parts
@@ -162,9 +163,10 @@ class _Composition:
             path=options.config_path,
             always=[*([self.tls.reload] if self.tls else []), self.followed.try_gaps],
         )
+        jumps = ClockJumps(reactor, [self.followed.try_gaps, self.demo_followed.try_gaps])
         return Server(
             reactor,
-            [QuietRepeats(), reloading, *parts, CycleCollection(reactor), readiness],
+            [QuietRepeats(), jumps, reloading, *parts, CycleCollection(reactor), readiness],
             [
                 ("readiness", readiness.stopService),
                 *[(f"port {port.description}", port.stopService) for port in ports],

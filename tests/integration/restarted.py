@@ -119,11 +119,15 @@ class RestartedCase(SynchronousTestCase):
         server = stack.enter_context(
             ServerProcess(directory=str(self.folder), launcher=(*launcher, *TWISTD))
         )
+        return server, self.collect(server)
+
+    def collect(self, server: ServerProcess) -> Collector:
+        """A client of a server; once it is there the logs go on."""
         collector = Collector(server.ws + "/?dedup=off")
         collector.start()
         self.assertTrue(collector.connected.wait(20))
         self.go_on()
-        return server, collector
+        return collector
 
     def end(self, server: ServerProcess, collector: Collector, *, kill: bool) -> Session:
         """End it; what came of it."""

@@ -31,4 +31,7 @@ class TileEdge:
         known = bisect_right(self._sizes, position)
         if known == len(self._sizes):
             return 0.0
-        return max(now - self._times[known], 0.0)
+        if now < self._times[known]:
+            # The clock was set back: they wait anew, not until that time of day comes again.
+            self._times = [min(time, now) for time in self._times]
+        return now - self._times[known]

@@ -72,6 +72,12 @@ class Pipeline:
         self._wanted.limit = limit
         self._fill()
 
+    def try_now(self) -> None:
+        """Ask now for what was put off."""
+        self._pause_until = 0.0
+        self._wanted.try_now()
+        self._fill()
+
     async def next(self) -> list[Entry] | Unreadable:
         """The next entries in order, at least one, or those that are given up; waits for them.
 

@@ -119,7 +119,9 @@ class LogPoller(Service):
         return None if self._position is None else self._trust.saved(self._position)
 
     def try_gaps(self) -> int:
-        """Try now what is missing, whenever it would be due; how many entries that is."""
+        """Try now what is missing, whenever it would be due; how many entries are in gaps."""
+        if self._pipeline is not None:
+            self._pipeline.try_now()
         return self._trust.gaps.try_now()
 
     def startService(self) -> None:

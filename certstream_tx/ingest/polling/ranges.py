@@ -142,6 +142,11 @@ class MissingRanges:
         """One more."""
         insort(self._ranges, missing)
 
+    def try_now(self) -> None:
+        """The time of all of them has come."""
+        for missing in self._ranges:
+            missing.not_before = 0.0
+
     def take_due(self, now: float) -> Range | None:
         """Take out the first one whose time has come."""
         for missing in self._ranges:

@@ -48,6 +48,10 @@ class Wanted:
         """The next range to be asked for; None when there is none now."""
         return self._next_missing(now, position, waiting) or self._next_new(waiting)
 
+    def try_now(self) -> None:
+        """What is missing may be asked for now, whenever it would be due."""
+        self._missing.try_now()
+
     def put_back(self, unasked: Range) -> None:
         """Return a range that could not be asked for."""
         if unasked.end == self._frontier and not unasked.tries:

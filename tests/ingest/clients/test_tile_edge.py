@@ -44,11 +44,12 @@ class TileEdgeTests(SynchronousTestCase):
         self.assertEqual(edge.waited(512, 110.0), 1)
 
     def test_nothing_seen(self) -> None:
-        """Before the first head nothing waits; a clock set back makes nothing wait."""
+        """Before the first head nothing waits; when the clock is set back they wait anew."""
         edge = TileEdge()
         self.assertEqual(edge.waited(0, 5.0), 0)
         edge.seen(1, 100.0)
         self.assertEqual(edge.waited(0, 50.0), 0)
+        self.assertEqual(edge.waited(0, 53.0), 3)
 
     @given(st.lists(st.integers(0, 2000), min_size=1, max_size=60))
     @settings(deadline=None, max_examples=100)

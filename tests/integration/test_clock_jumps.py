@@ -1,0 +1,49 @@
+"""The clock of the machine is set while a server runs: it goes on as if nothing had happened."""
+
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+
+from tests.integration.restarted import RestartedCase
+from tests.integration.server_process import ServerProcess, clean_environment
+
+JUMPING = (sys.executable, "-m", "tests.integration.jumping_twistd", "--nodaemon", "--pidfile=")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HOUR = 3600.0
+
+
+class ClockJumpTests(RestartedCase):
+    """Two logs that grow, a client, and an hour."""
+
+    def check(self, jump: float) -> None:
+        """Entries come on, positions are saved, the client stays."""
+        with ExitStack() as stack:
+            self.stand_still()
+            environment = clean_environment(CLOCK_JUMP=str(jump), PYTHONPATH=ROOT)
+            server = stack.enter_context(
+                ServerProcess(directory=str(self.folder), launcher=JUMPING, environment=environment)
+            )
+            collector = self.collect(server)
+            time.sleep(1)
+            os.kill(server.process.pid, signal.SIGUSR2)
+            jumped = len(collector.got)
+            saved = self.state_file.read_bytes()
+            time.sleep(2.5)
+            self.assertGreater(len(collector.got) - jumped, self.rate)
+            self.assertNotEqual(self.state_file.read_bytes(), saved)
+            self.assertTrue(collector.is_alive())
+            self.assertNotIn("timed out", server.output)
+            session = self.end(server, collector, kill=True)
+        received = self.received([session])
+        self.assertEqual(len(received.indexes), 2)
+        self.check_complete(received)
+
+    def test_set_back(self) -> None:
+        """By an hour: nothing waits for the hour to come again."""
+        self.check(-HOUR)
+
+    def test_set_forward(self) -> None:
+        """By an hour, as after a sleep: nothing counts as an hour late."""
+        self.check(HOUR)
