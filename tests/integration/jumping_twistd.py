@@ -1,4 +1,4 @@
-"""``twistd`` with a clock that SIGUSR2 sets by what the environment says in ``CLOCK_JUMP``."""
+"""``twistd`` with a clock that each SIGUSR2 sets by the next number of ``CLOCK_JUMPS``."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import sys
 import time
 
 _real = time.time
+_jumps = [float(each) for each in os.environ["CLOCK_JUMPS"].split()]
 _ahead = 0.0
 
 
@@ -15,7 +16,7 @@ def _time() -> float:
 
 def _jump(*_: object) -> None:
     global _ahead
-    _ahead += float(os.environ["CLOCK_JUMP"])
+    _ahead += _jumps.pop(0)
 
 
 if __name__ == "__main__":
