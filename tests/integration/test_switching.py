@@ -12,8 +12,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ingest.state.state_file import bare_url, read_state
+from tests.integration.restarted import Collector
 from tests.integration.server_process import ServerProcess, clean_environment
-from tests.soak.soak_kill import Collector
 
 SIZE = 700
 POSITIONS = {"rfc6962": 301, "tiled": 402}
