@@ -17,9 +17,9 @@ from websockets.exceptions import InvalidStatus
 
 from tests.config.test_release_notes import EXAMPLES, VARIABLES, all_examples
 from tests.integration.demo_process import Demo, demo_logs
+from tests.integration.restarted import Collector
 from tests.integration.server_process import LOCAL, ServerProcess, clean_environment, run_to_end
 from tests.integration.test_endpoints import connect
-from tests.soak.soak_kill import Collector
 
 FIRST, SECOND = "secret-token-1", "secret-token-2"
 """those of the example"""
