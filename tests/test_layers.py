@@ -1,11 +1,12 @@
 """The layers of the architecture, held by a test: imports point down only."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.checkout import PACKAGE
+from tests.checkout import DOCS, PACKAGE
 
 PURE, CORE, EDGE, TOP = range(4)
 LAYER = {
@@ -129,6 +130,14 @@ class LayerTests(SynchronousTestCase):
                 if order.index(there[1]) > order.index(place.split(".")[0]):
                     wrong.append(f"{name} imports {imported}")
         self.assertEqual(wrong, [])
+
+    def test_the_page_lists_them_in_this_order(self) -> None:
+        """docs/architecture.md has the folders of each edge, as they know each other."""
+        page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+        for edge, order in WITHIN.items():
+            table = page.partition(f"| `{edge}/` | ")[2].partition("\n\n")[0]
+            folders = [name for name in order if (PACKAGE / edge / name).is_dir()]
+            self.assertEqual(re.findall(r"^\| `(\w+)/`", table, re.M), folders)
 
     def test_pure_code_does_no_io(self) -> None:
         """Pure modules import the standard library and few named packages, never Twisted."""
