@@ -26,6 +26,8 @@ PARTIAL_WAIT = 5.0
 """seconds: less than a tile takes to fill here (7.7 s), so that it is this that counts"""
 SLACK = 1.0
 """seconds that growth in steps, requests, reading and clients take on a machine that is full"""
+LOOK = 0.1
+"""seconds between two looks at how busy the machine is"""
 WARMUP = 10.0
 MEMORY_MB = 150.0
 
@@ -59,10 +61,13 @@ class ManyLogsTests(SynchronousTestCase):
         load = wsload("ws", port, "/", CLIENTS - 1, SECONDS, WARMUP)
         self.addCleanup(load.kill)
         began, cpu = time.time(), process.cpu_seconds()
-        resident = [process.resident_mb()]
-        while time.time() < began + WARMUP + SECONDS - 2:
-            time.sleep(min(10, SECONDS / 6))
-            resident.append(process.resident_mb())
+        resident, held_up = [process.resident_mb()], 0.0
+        while (now := time.time()) < began + WARMUP + SECONDS - 2:
+            time.sleep(LOOK)
+            # What other work on the machine keeps this process waiting, it does the server.
+            held_up = max(held_up, time.time() - now - LOOK)
+            if now - began > 10 * len(resident):
+                resident.append(process.resident_mb())
         counted = result(load)
         ended = time.time()
         cores = (process.cpu_seconds() - cpu) / (ended - began)
@@ -95,7 +100,8 @@ class ManyLogsTests(SynchronousTestCase):
                 f"age at the client, {kind}: p50 {quantile(found, 0.5):.2f}, p99"
                 f" {quantile(found, 0.99):.2f}, max {max(found):.2f} s"
             )
-        print("resident:", *(f"{each:.0f}" for each in resident), "MB")
+        print(f"this process was held up for {held_up:.2f} s at most; resident", end=" ")
+        print("every 10 s:", *(f"{each:.0f}" for each in resident), "MB")
         print(
             f"server {cores:.2f} cores, peak {process.peak_mb():.0f} MB; logs"
             f" {sum(log_cores):.2f} cores; clients {counted['msgs_per_s']:,} messages/s,"
@@ -111,6 +117,7 @@ class ManyLogsTests(SynchronousTestCase):
             self.assertFalse(numbers[log["name"]]["certstream_ct_log_root_mismatches_total"])
             self.assertGreater(numbers[log["name"]]["certstream_ct_log_verified_size"], size * 0.8)
         self.assertLess(process.peak_mb(), MEMORY_MB)
-        self.assertLess(max(ages["rfc6962"]), POLL * 1.2 + SLACK)
-        self.assertLess(max(ages["tiled"]), PARTIAL_WAIT + POLL * 1.2 + ASK_AGAIN + SLACK)
+        slack = SLACK + 2 * held_up
+        self.assertLess(max(ages["rfc6962"]), POLL * 1.2 + slack)
+        self.assertLess(max(ages["tiled"]), PARTIAL_WAIT + POLL * 1.2 + ASK_AGAIN + slack)
         self.assertLess(quantile(ages["rfc6962"], 0.99), POLL * 1.2 + SLACK / 2)
