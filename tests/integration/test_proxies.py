@@ -1,7 +1,7 @@
 """The proxies' examples in deploy/, each before a real server, where the proxy is installed.
 
 What must hold behind a proxy: messages come when they are sent, on every wire it passes on, and
-``/metrics`` stays inside.
+``/metrics`` and ``/stats`` stay inside.
 """
 
 import contextlib
@@ -104,7 +104,7 @@ class ProxyTestCase(SynchronousTestCase):
         self.assertLess(now - max(seen), FRESH)
 
     def assert_streams(self) -> None:
-        """WebSocket and events, over TLS; metrics not."""
+        """WebSocket and events, over TLS; metrics and counts not."""
         # This client reads no further than a few messages ahead: it would not see our close frame.
         with connect(
             f"wss://127.0.0.1:{self.port}/?token=secret", ssl=self.tls, close_timeout=0.1
@@ -122,10 +122,11 @@ class ProxyTestCase(SynchronousTestCase):
             self.assert_fresh(lines)
         with urllib.request.urlopen(f"{url}/health", timeout=PATIENCE, context=self.tls) as answer:
             self.assertEqual(answer.read(), b"OK")
-        with self.assertRaises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{url}/metrics", timeout=PATIENCE, context=self.tls)
-        refused.exception.close()
-        self.assertEqual(refused.exception.code, 403)
+        for inside in ("/metrics", "/stats"):
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(url + inside, timeout=PATIENCE, context=self.tls)
+            refused.exception.close()
+            self.assertEqual(refused.exception.code, 403)
 
     def assert_no_token(self, *logs: Path) -> None:
         """What the proxy wrote down knows of the request, and not of its token."""
