@@ -1,9 +1,10 @@
 """The top service: starts its parts in order, and stops them one after the other."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -121,6 +122,17 @@ def _print_one_line(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
     if isinstance(error, StartError):
-        sys.stderr.write(f"certstream: {error}\n")
+        _stderr().write(f"certstream: {error}\n")
     else:
         sys.__excepthook__(kind, error, traceback)
+
+
+def _stderr() -> TextIO:
+    """The process's own, which a launcher has replaced by its log; in a daemon, that log."""
+    own = sys.__stderr__
+    try:
+        if own is not None and not os.path.samestat(os.fstat(own.fileno()), os.stat(os.devnull)):
+            return own
+    except (OSError, ValueError):  # closed
+        pass
+    return sys.stderr

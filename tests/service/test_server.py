@@ -1,6 +1,9 @@
 """Tests of :mod:`certstream_tx.service.server`: starting, stopping, or saying why not."""
 
+import os
 import sys
+from io import StringIO
+from tempfile import TemporaryFile
 from typing import Any
 
 from twisted.application.service import Service
@@ -112,12 +115,22 @@ class ServerTests(SynchronousTestCase):
             server = Server(self.clock, [Unbindable()], [])
             with self.assertRaises(StartError) as refused:
                 start(server)
-            printed: list[str] = []
-            self.patch(sys, "stderr", type("Stderr", (), {"write": printed.append}))
-            sys.excepthook(StartError, refused.exception, None)
-            self.assertEqual(
-                printed, ["certstream: cannot listen (Address already in use) on tcp:1\n"]
-            )
+            told = "certstream: cannot listen (Address already in use) on tcp:1\n"
+            with TemporaryFile("w+") as own, open(os.devnull, "w") as nowhere:
+                # A launcher has put its log there; that of a daemon is all that can be read.
+                for stderr, plain, logged in (
+                    (own, told, ""),
+                    (nowhere, "", told),
+                    (None, "", told),
+                ):
+                    log = StringIO()
+                    self.patch(sys, "stderr", log)
+                    self.patch(sys, "__stderr__", stderr)
+                    sys.excepthook(StartError, refused.exception, None)
+                    own.seek(0)
+                    self.assertEqual((own.read(), log.getvalue()), (plain, logged))
+                    own.seek(0)
+                    own.truncate()
 
     def test_other_errors_keep_their_traceback(self) -> None:
         """The hook is for errors of starting only."""
