@@ -43,7 +43,8 @@ class LogStats:
     position: int = 0
     """next index to read: every entry before it was accepted by the hub"""
     verified_size: int = 0
-    """largest tree size whose root was recomputed from entries and matched a signed head"""
+    """largest tree size whose root was recomputed from entries and matched a signed head; 0 while
+    the key is not known, for then no signature is checked"""
     head_size: int = 0
     """largest tree size of a head that was accepted"""
     head_timestamp: float | None = None
@@ -98,6 +99,11 @@ class LogStats:
     """its key is not known: its heads are taken at their word"""
     unsigned_list: bool = False
     """only a list that nobody signed names it"""
+
+    def verified_up_to(self, size: int) -> None:
+        """The root of the tree of this size, recomputed from entries, matched a head."""
+        if not self.keyless:
+            self.verified_size = max(self.verified_size, size)
 
     @property
     def status(self) -> LogStatus:

@@ -97,10 +97,16 @@ class Trust:
     def begin(self, position: int, saved: SavedPosition | None) -> None:
         """Begin at a position, with what was known there when it was saved."""
         verification = self.verification
+        if self._stats.keyless:
+            log.warn(
+                "{log}: its key is not known: neither its heads nor its entries can be verified."
+                " Give its key in the configuration",
+                log=self._about.name,
+            )
         if saved is None:
             verification.begin(position)
             return
-        self._stats.verified_size = saved.verified_size
+        self._stats.verified_up_to(saved.verified_size)
         self.gaps.load([gap.gap() for gap in saved.gaps])
         for head in saved.heads:
             verification.expect(head)

@@ -216,13 +216,13 @@ class Verification:
             self._kept.forget_before(size)
         limit = self._complete_before()
         if limit is None or size <= limit:
-            self._stats.verified_size = max(self._stats.verified_size, size)
+            self._stats.verified_up_to(size)
 
     def complete(self) -> None:
         """Nothing is missing any more before some index: take note of what that verifies."""
         limit = self._complete_before()
         sizes = [size for size in self._verified if limit is None or size <= limit]
-        self._stats.verified_size = max(self._stats.verified_size, *sizes, 0)
+        self._stats.verified_up_to(max(sizes, default=0))
 
     def _look_at_spot(self) -> None:
         base, tree = self.base, self.range

@@ -150,7 +150,8 @@ LOGS = (
     MetricRow(
         "certstream_ct_log_verified_size",
         "gauge",
-        "Largest tree size whose root, computed from the entries, matched a signed head.",
+        "Largest tree size whose root, computed from the entries, matched a signed head; 0 while"
+        " the log's key is not known.",
         each_log(lambda g: g.verified_size),
         LOG,
     ),

@@ -24,6 +24,7 @@ from certstream_tx.ingest.pacing.budget import Budget
 from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.state.positions import Positions, SavedPosition
 from certstream_tx.ingest.state.state_lock import StateLock
+from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import FakeLog, Follower, events, head_of, range_of
 
 KEY = "url:https://log.example"
@@ -72,6 +73,20 @@ class StartTests(PollerCase):
         self.assertEqual(follower.stats.started_at, 744)
         self.assertEqual(follower.stats.position, 1000)
         self.assertEqual(follower.stats.verified_size, 1000)
+
+    def test_unknown_key(self) -> None:
+        """It is told once; whatever the heads say, nothing counts as verified."""
+        log = FakeLog(self.clock, 1000)
+        stats = LogStats("Test log", "https://log.example", "rfc6962", None, None, keyless=True)
+        with events("warn") as told:
+            follower = self.follow(log, stats=stats, positions=self.saved(900))
+            follower.run(1)
+            log.size = 1100
+            follower.run(3)
+        self.assertEqual(len(told), 1, told)
+        self.assertIn("Test log: its key is not known", told[0])
+        self.assertEqual((follower.stats.position, follower.stats.verified_size), (1100, 0))
+        self.assertEqual(follower.poller.snapshot().verified_size, 0)  # type: ignore[union-attr]
 
     def test_small_log(self) -> None:
         """The overlap never reaches below index 0, and an empty log is waited for."""
