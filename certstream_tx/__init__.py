@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from certstream_tx.library.messages import message_of
     from certstream_tx.library.serving import make_server
     from certstream_tx.message.documents import Message, Source
+    from certstream_tx.start_error import StartError
 
 __version__ = "0.1.0"
 
@@ -28,6 +29,7 @@ __all__ = [
     "Log",
     "Message",
     "Source",
+    "StartError",
     "__version__",
     "find_log",
     "follow",
@@ -49,6 +51,7 @@ _HOMES = {
     "library.messages": ("message_of",),
     "library.serving": ("make_server",),
     "message.documents": ("Message", "Source"),
+    "start_error": ("StartError",),
 }
 _HOME_OF = {name: f"{__name__}.{module}" for module, names in _HOMES.items() for name in names}
 

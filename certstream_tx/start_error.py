@@ -2,4 +2,4 @@
 
 
 class StartError(Exception):
-    """The server cannot start; the text is one line for the operator."""
+    """The server cannot start; the text says why to the operator, in a line for each problem."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.application.service import IService
 
-from certstream_tx.config import Config, ConfigError
+from certstream_tx.config import Config
 from certstream_tx.ct.log_list import Log
 from certstream_tx.events import logger, set_level
 from certstream_tx.hub import Hub, Newest, Stream, filters
@@ -67,14 +67,14 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         log.warn("{warning}", warning=warning)
     try:
         server = compose(options, reactor)
-    except (ConfigError, StartError) as error:
+    except StartError as error:
         raise SystemExit(f"certstream: {error}") from error
     server.log_observer = choose_observer(options.parent, config.log_format, reactor)
     return server
 
 
 def compose(options: Options, reactor: Any) -> Server:
-    """The whole server. Raises ConfigError or StartError."""
+    """The whole server. Raises StartError."""
     check_own_logs(options.config)
     return _Composition(options, options.config, reactor).server()
 

@@ -13,6 +13,7 @@ from certstream_tx.config.kind import Invalid, Kind, place, shown
 from certstream_tx.config.kinds import ListOf
 from certstream_tx.config.nearest import SURE, nearest
 from certstream_tx.config.tree import Config
+from certstream_tx.start_error import StartError
 
 MAX_BYTES = 256 * 1024
 """of a file: a thousand logs of one's own fit, and a file of another kind is noticed"""
@@ -27,7 +28,7 @@ LEAVES = {leaf.path: leaf for leaf in leaves(Config)}
 _SECTIONS = frozenset(sections(Config))
 
 
-class ConfigError(Exception):
+class ConfigError(StartError):
     """There is no valid configuration: one line for each problem, each naming its key."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -175,12 +176,12 @@ def _converted(kind: Kind[Any], convert: Callable[[object], object], value: obje
 
 def _unknown(path: str) -> str:
     """The problem of a key that does not exist, with the one that was probably meant."""
-    name = path.rpartition(".")[2]
+    _, dot, name = path.rpartition(".")
     known = list(LEAVES) if "." in path else [*_SECTIONS, *LEAVES]
     near = (
         nearest(path, known, SURE)
         or next((one for one in known if nearest(name, [one.rpartition(".")[2]], SURE)), None)
-        or nearest(path, known)
+        or (None if dot else nearest(path, known))
     )
     return f"{place(path)}: unknown key" + (f", nearest known is {near}" if near else "")
 

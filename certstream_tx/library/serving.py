@@ -30,8 +30,8 @@ def make_server(
     :param settings: in its place, keys of the configuration (docs/configuration.md), a section as
         a dictionary: ``ct_log={"state_file": None}``. The environment is not looked at.
     :raises ConfigError: there is no such file, or a setting is wrong
-    :raises StateFileError: the state file cannot be used
-    :raises ListenError: what is to be listened on makes no sense
+    :raises StartError: all else that is wrong (ConfigError is one kind of it): the state file or a
+        TLS file cannot be used, what is to be listened on makes no sense
     """
     if config_file is not None and settings:
         raise TypeError("either config_file or settings")

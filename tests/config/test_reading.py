@@ -205,6 +205,7 @@ class ProblemTests(LoadTestCase):
             "prot: 1": "prot: unknown key, nearest known is port",
             "zzzzzz: 1": "zzzzzz: unknown key",
             "ct_log: {zzzzzz: 1}": "ct_log.zzzzzz: unknown key",
+            "ct_log: {bogus: 1}": "ct_log.bogus: unknown key",
             r'"a\nb\e[2J": 1': r'"a\nb\u001b[2J": unknown key',
             "ct_log.batch_size: 5": "ct_log.batch_size: unknown key, nearest known is"
             " ct_log.batch_size (in a file each level is a mapping)",

@@ -5,7 +5,7 @@ from pathlib import Path
 from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from certstream_tx import ConfigError, make_server
+from certstream_tx import ConfigError, StartError, make_server
 from certstream_tx.service.server import Server
 
 
@@ -52,5 +52,15 @@ class MakeServerTests(SynchronousTestCase):
             ({"config_file": "/nowhere/a.yaml"}, "/nowhere/a.yaml"),
         ):
             error = self.assertRaises(ConfigError, make_server, reactor, **settings)
+            self.assertIn(text, str(error))
+        for settings, text in (
+            ({"listen": ["nonsense:1"]}, "nonsense:1"),
+            ({"tls_cert": "/nowhere/c.pem", "tls_key": "/nowhere/k.pem"}, "tls_cert /nowhere"),
+            ({"ct_log": {"state_file": "/nowhere/state.json"}}, "/nowhere does not exist"),
+            ({"port": "many"}, "port"),
+        ):
+            error = self.assertRaises(
+                StartError, make_server, reactor, **{"ct_log": {"state_file": None}, **settings}
+            )
             self.assertIn(text, str(error))
         self.assertRaises(TypeError, make_server, reactor, config_file="a.yaml", port=1)
