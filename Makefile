@@ -25,11 +25,14 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# TESTS=tests.ct: only those, and no report, which would be about the rest of the code
 trial: $(VENV)/.dev $(VENV)/.node
 	rm -f .coverage .coverage.*
 	$(BIN)/coverage run -m twisted.trial --temp-directory=$(VENV)/trial $(or $(TESTS),tests)
+ifndef TESTS
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+endif
 
 ## speed and memory, as ratios measured side by side (minutes)
 bench: $(VENV)/.dev

@@ -1,12 +1,15 @@
 """The pages for operators, held to the code: what they quote is said, what they run runs."""
 
 import ast
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.config.reading import LEAVES
+from certstream_tx.ingest.state.state_file import read_state
 from certstream_tx.serve.metrics.table import HISTOGRAMS, METRICS
 from tests.checkout import DOCS, ROOT
 from tests.command_line.terminal import CommandTestCase
@@ -75,6 +78,22 @@ class MakeTests(SynchronousTestCase):
         self.assertEqual(named - targets, set())
         self.assertEqual(targets - named, {"clean"})
 
+    def test_chosen_tests_without_report(self) -> None:
+        """What a part of the tests covers says nothing; all of them give the report."""
+        # Of a make around this test.
+        environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "TESTS")}
+        for given, reports in (([], 1), (["TESTS=tests.ct"], 0)):
+            planned = subprocess.run(
+                ["make", "--dry-run", "trial", *given],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=True,
+            ).stdout
+            self.assertEqual(planned.count("coverage report"), reports)
+
 
 class SwitchingTests(CommandTestCase):
     """docs/switching.md"""
@@ -98,8 +117,10 @@ class SwitchingTests(CommandTestCase):
             (folder / "state.json").write_text(state)
             (folder / "ct_index.json").write_text(state)
             self.environment["CERTSTREAM_STATE_FILE"] = str(folder / "ours.json")
-            blocks = re.findall(r"```\n(.*?)```", section(SWITCHING, title), re.DOTALL)
-            for line in "".join(blocks).splitlines():
+            took_over = False
+            blocks = re.findall(r"(?ms)^```(json)?\n(.*?)^```$", section(SWITCHING, title))
+            commands = "".join(block for language, block in blocks if not language)
+            for line in commands.splitlines():
                 command, _, output = line.partition(" > ")
                 program, *words = command.split()
                 self.assertEqual(program, "certstream-tx")
@@ -111,12 +132,14 @@ class SwitchingTests(CommandTestCase):
                     # Not the other server's configuration, which lies in the working folder there.
                     arguments += ["--config", str(folder / "none.yaml")]
                     (folder / "none.yaml").write_text("")
+                    took_over = took_over or "--dry-run" not in words
                 done = self.run_command(*arguments)
                 self.assertEqual(done.status, 0, f"{line}\n{done.err}")
+                self.assertEqual((folder / "ours.json").exists(), took_over)
                 if output:
                     (folder / output).write_text(done.out)
                 ran += 1
-        self.assertEqual(ran, 6)
+        self.assertEqual(ran, 7)
 
     def test_keys_of_the_other_server(self) -> None:
         """Each of its keys that the page names is one that the command knows."""
@@ -133,3 +156,14 @@ class SwitchingTests(CommandTestCase):
                 else:
                     key = name
                 self.assertIn(key.partition(".")[0], KNOWN[section_name], row)
+
+    def test_shapes(self) -> None:
+        """The state files that it shows can be taken over."""
+        for title, server in (
+            ("From certstream-server-rust", "certstream-server-rust"),
+            ("From certstream-server-go", "certstream-server-go"),
+        ):
+            shown = re.findall(r"(?ms)^```json\n(.*?)^```$", section(SWITCHING, title))
+            for text in shown:
+                self.assertEqual(read_state(text.encode()).written_by, server)
+            self.assertEqual(len(shown), 1)

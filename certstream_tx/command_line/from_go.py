@@ -93,9 +93,10 @@ def _webserver(imported: Imported, given: dict[str, Any]) -> None:
                 "webserver.real_ip: what a client says of its own address is not believed here:"
                 " name your proxies in trusted_proxies"
             )
-    if given.get("compression_enabled") is True:
+    if given.get("compression_enabled") is not True:
         imported.notes.append(
-            "webserver.compression_enabled: here every client that offers compression gets it"
+            "webserver.compression_enabled: off there, but here every client that offers"
+            " compression gets it"
         )
 
 

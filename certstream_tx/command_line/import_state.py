@@ -51,15 +51,21 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     config = in_force(given.config)
     target = given.output or config.ct_log.state_file
-    if target is None:
+    if target is None and not given.dry_run:
         raise CommandError("ct_log.state_file is null: --output says where to write")
-    target = os.path.realpath(target)
     state = _read(given.file)
     listed = _listed(config)
     matched = match(state, listed, followed(listed, config))
-    _write(target, write_state(matched.positions), force=given.force)
-    print(f"{given.file}: {len(state.positions)} positions of {state.written_by}")
-    print(f"{target}: {len(matched.positions)} positions written")
+    outcome = f"{len(matched.positions)} positions would be written, nothing was (--dry-run)"
+    if target is not None:
+        target = os.path.realpath(target)
+        outcome = f"{target}: {outcome}"
+        if not given.dry_run:
+            _write(target, write_state(matched.positions), force=given.force)
+            outcome = f"{target}: {len(matched.positions)} positions written"
+    print(
+        f"{given.file}: {len(state.positions)} positions of {state.written_by}", outcome, sep="\n"
+    )
     _tell("Of logs that are not known here, kept by URL", map(_shown, matched.unknown))
     _tell("Of logs that are known and not followed, kept", map(_shown, matched.left))
     _tell(
@@ -81,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--config", metavar="FILE", help="configuration file, as of twistd certstream"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be written, and write nothing"
     )
     parser.add_argument(
         "--force",

@@ -101,7 +101,13 @@ class GoTests(ImportTestCase):
         self.assertEqual(config.ct_log.excluded_logs, ("https://ct.example/old/",))
         self.assertEqual(config.ct_log.state_file, "./ct_index.json")
         self.assertEqual(config.buffer_size, Config().buffer_size)
-        self.assertEqual(len(notes), 2, notes)
+        self.assertEqual(len(notes), 3, notes)
+
+    def test_compression(self) -> None:
+        """It is told where it was off, which it cannot be here."""
+        for text, told in (("true", 0), ("false", 1)):
+            _, notes, _ = self.imported(f"webserver: {{compression_enabled: {text}}}\n")
+            self.assertEqual(sum("compression_enabled" in note for note in notes), told, text)
 
     def test_tls(self) -> None:
         """Certificate and key."""
@@ -185,7 +191,7 @@ class GoTests(ImportTestCase):
         )
         self.assertEqual(config.ct_log.excluded_logs, ("https://a.example/",))
         self.assertEqual(config.ct_log.excluded_operators, ())
-        self.assertIn("excluded by its URL", notes[0])
+        self.assertIn("excluded by its URL", "".join(notes))
 
     def test_keys_in_any_case(self) -> None:
         """That server does not mind, so this does not either."""

@@ -127,6 +127,21 @@ class ImportStateTests(CommandTestCase):
         self.assertEqual((ran.status, ran.out), (1, ""))
         self.assertIn("--output", ran.err)
 
+    def test_dry_run(self) -> None:
+        """It says the same, whatever is there or however it is configured, and writes nothing."""
+        before = sorted(self.folder.iterdir())
+        ran = self.import_state(rust(**{"https://mine.example/log/": 42}), "--dry-run")
+        self.assertEqual((ran.status, ran.err), (0, ""))
+        self.assertIn("1 positions of certstream-server-rust\n", ran.out)
+        self.assertIn(f"{self.output}: 1 positions would be written, nothing was", ran.out)
+        self.assertIn("Logs without a position, which begin near their heads: 1\n  New\n", ran.out)
+        self.assertEqual(sorted(self.folder.iterdir()), [*before, self.folder / "theirs.json"])
+        self.output.write_text("precious")
+        self.assertEqual(self.import_state(rust(a=1), "--dry-run").status, 0)
+        self.assertEqual(self.output.read_text(), "precious")
+        self.config = self.file("config.yaml", CONFIG % "null")
+        self.assertEqual(self.import_state(rust(a=1), "--dry-run").status, 0)
+
     def test_file_that_is_there(self) -> None:
         """It is not touched, unless that is asked for; then it is kept under another name."""
         self.output.write_text("precious")
@@ -166,7 +181,15 @@ class ImportStateTests(CommandTestCase):
             (b"", "it is empty"),
             (b'{"cut', "not JSON"),
             (b"[]", "no object"),
-            (b'{"a": "b"}', "no server's state file"),
+            (b"{}", "nothing in it"),
+            (b'{"a": "b"}', '"a" in it is no host and path'),
+            (b'{"a.example": "b"}', '"a.example" in it has no index'),
+            (b'{"logs": {}}', 'without a "version"'),
+            (b'{"version": 1, "logs": []}', 'without "logs"'),
+            (b'{"version": 1, "logs": {"https://a/": {}}}', '"https://a/" in its "logs" has no'),
+            (b'{"format": "other"}', 'its "format" is "other"'),
+            (b'{"a": 1}', "certstream-server-go ({HOST/PATH: INDEX})"),
+            (b'{"a": 1}', 'rust ({"version": 1, "logs": {URL: {"current_index": INDEX'),
             (b" " * (MAX_STATE_BYTES + 1), "larger than"),
         ):
             ran = self.import_state(content)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from certstream_tx.config.kind import shown
 from certstream_tx.ingest.state.saved_log import (
     SavedPosition,
     StateError,
@@ -32,6 +33,8 @@ __all__ = [
 
 FORMAT = "certstream-tx"
 VERSION = 1
+RUST_SHAPE = '{"version": 1, "logs": {URL: {"current_index": INDEX, ...}}}'
+GO_SHAPE = "{HOST/PATH: INDEX}"
 MAX_STATE_BYTES = 64 * 1024 * 1024
 """A log takes about 2 KB and a gap 3, and there were fewer than 200 logs in all the years."""
 
@@ -65,7 +68,10 @@ def read_state(data: bytes) -> State:
         return State(positions, "certstream-server-rust")
     if (positions := _read_go(document)) is not None:
         return State(positions, "certstream-server-go")
-    raise StateError("it is JSON, but of no server's state file that is known here")
+    raise StateError(
+        f'{_missing(document)}. Known are the state files of {FORMAT} ({{"format": "{FORMAT}",'
+        f" ...}}), certstream-server-rust ({RUST_SHAPE}) and certstream-server-go ({GO_SHAPE})"
+    )
 
 
 def write_state(positions: Mapping[str, SavedPosition]) -> bytes:
@@ -114,20 +120,44 @@ def _read_rust(document: dict[str, Any]) -> dict[str, SavedPosition] | None:
     logs = document.get("logs")
     if "format" in document or "version" not in document or not isinstance(logs, dict):
         return None
-    return _by_url(
-        {
-            url: log.get("current_index") if isinstance(log, dict) else None
-            for url, log in logs.items()
-        }
-    )
+    return _by_url({url: _current_index(log) for url, log in logs.items()})
 
 
 def _read_go(document: dict[str, Any]) -> dict[str, SavedPosition] | None:
     """``{host and path: last index read}``; read again, for a file made anew holds sizes."""
-    # Every public host has a dot; a document of something else, with numbers in it, has not.
-    if not document or not all("." in name.partition("/")[0] for name in document):
+    if not document or not all(map(_names_log, document)):
         return None
     return _by_url(document)
+
+
+def _missing(document: dict[str, Any]) -> str:
+    """What keeps it from being a state file that is known."""
+    logs = document.get("logs")
+    if "format" in document:
+        return f'it is JSON, but its "format" is {shown(document["format"])}'
+    if "logs" in document or "version" in document:
+        if "version" not in document:
+            return 'it is JSON with "logs", but without a "version"'
+        if not isinstance(logs, dict):
+            return 'it is JSON with a "version", but without "logs" by their URLs'
+        wrong = next(url for url, log in logs.items() if _current_index(log) is None)
+        return f'it is JSON, but {shown(wrong)} in its "logs" has no "current_index", 0 or more'
+    wrong = next((name for name in document if not _names_log(name)), None)
+    if wrong is not None:
+        return f"it is JSON, but {shown(wrong)} in it is no host and path of a log"
+    wrong = next((name for name in document if index(document[name]) is None), None)
+    if wrong is not None:
+        return f"it is JSON, but {shown(wrong)} in it has no index, 0 or more"
+    return "it is JSON, but there is nothing in it"
+
+
+def _current_index(log: object) -> int | None:
+    return index(log.get("current_index")) if isinstance(log, dict) else None
+
+
+def _names_log(name: str) -> bool:
+    """Every public host has a dot; a document of something else, with numbers in it, has not."""
+    return "." in name.partition("/")[0]
 
 
 def _by_url(indexes: Mapping[str, Any]) -> dict[str, SavedPosition] | None:
