@@ -145,7 +145,9 @@ class Auth:
 class HotReload:
     """Changes of the file while the server runs; SIGHUP reads it again in any case."""
 
-    enabled: bool = setting(Switch(), False, "watch the file, and read it again when it changed")
+    enabled: bool = setting(
+        Switch(), False, "watch the file, and read it again within four seconds when it changed"
+    )
     watch_path: str | None = setting(
         Nullable(Path()),
         None,
