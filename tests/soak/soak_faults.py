@@ -99,7 +99,11 @@ class FaultTests(SynchronousTestCase):
         client.start()
         self.assertTrue(client.connected.wait(20))
         began = time.time()
-        time.sleep(SECONDS)
+        self.held_up = 0.0
+        while (now := time.time()) < began + SECONDS:
+            time.sleep(0.1)
+            # What other work on the machine keeps this process waiting, it does the server.
+            self.held_up = max(self.held_up, time.time() - now - 0.1)
         stopped = time.time()
         truth: dict[str, Any] = {}
         for each in processes:
@@ -167,7 +171,7 @@ class FaultTests(SynchronousTestCase):
         last = max(came for came, _ in got.ages) - stopped
         if last > (ALL_BEHIND if fault == "all" else BEHIND):
             wrong.append(f"{name}: at its head only {last:.1f} s after the end")
-        if fault == "none" and max(calm, default=0) > WELL_BEHIND:
+        if fault == "none" and max(calm, default=0) > WELL_BEHIND + 4 * self.held_up:
             wrong.append(f"{name}: {max(calm):.1f} s behind its head")
         if twice and fault not in REPEATS:
             wrong.append(f"{name}: {twice} entries came twice")

@@ -155,13 +155,16 @@ class MissingRanges:
                 return missing
         return None
 
-    def take_other(self, now: float, *, suspect: bool) -> Range | None:
+    def take_other(self, now: float, *, suspect: bool, start: int = 0) -> Range | None:
         """Take out one behind the first whose time has come, that which was tried the longest ago;
-        ``suspect``: be it one that failed as often as makes a range suspicious."""
+        ``suspect``: be it one that failed as often as makes a range suspicious; ``start``: one that
+        begins there or later."""
         others = [
             each
             for each in self._ranges[1:]
-            if each.not_before <= now and (suspect or each.attempts < SUSPECT_AFTER)
+            if each.start >= start
+            and each.not_before <= now
+            and (suspect or each.attempts < SUSPECT_AFTER)
         ]
         if not others:
             return None
@@ -173,9 +176,11 @@ class MissingRanges:
         """When one is due, at the earliest."""
         return min((missing.not_before for missing in self._ranges), default=None)
 
-    def give_up(self, position: int, now: float, *, divisible: bool) -> Unreadable | None:
+    def give_up(
+        self, position: int, now: float, *, divisible: bool, tile_end: int = 0
+    ) -> Unreadable | None:
         """Take out the first, if it begins at ``position`` and the effort was made, with those
-        after it, without a hole, that fail like it."""
+        after it, without a hole, that fail like it, or lie in the same tile up to ``tile_end``."""
         first = self.first
         if first is None or first.start != position or first.since is None:
             return None
@@ -183,7 +188,7 @@ class MissingRanges:
             return None
         end, tries, count = first.end, first.tries, 1
         for other in self._ranges[1:]:
-            if other.start != end or not other.fails_on:
+            if other.start != end or not (other.fails_on or other.end <= tile_end):
                 break
             end, tries, count = other.end, max(tries, other.tries), count + 1
         del self._ranges[:count]

@@ -86,14 +86,15 @@ class Wanted:
         """
         if known is not None:
             return self._neighbours.known(*known), False
-        other = self._missing.take_other(now, suspect=False)
+        first = self._missing.first
+        elsewhere = 0 if first is None else self._tile_end(first.start)
+        other = self._missing.take_other(now, suspect=False, start=elsewhere)
         if other is not None:
             return other, True
-        first = self._missing.first
         further = self._neighbours.further(first, self._frontier, self.limit)
         if further is not None:
             return further, False
-        return self._missing.take_other(now, suspect=True), True
+        return self._missing.take_other(now, suspect=True, start=elsewhere), True
 
     def answered(self, now: float) -> None:
         """The log gave entries."""
@@ -131,12 +132,21 @@ class Wanted:
         beyond = [start for start in ready if start > position]
         if not beyond:
             return None
-        given_up = self._missing.give_up(position, now, divisible=self._client.divisible)
+        given_up = self._missing.give_up(
+            position, now, divisible=self._client.divisible, tile_end=self._tile_end(position)
+        )
         if given_up is not None and given_up.end == self._frontier and self._frontier not in ready:
             # Nothing that was asked for in order can be read: go on at what is known to be.
             self._frontier = min(beyond)
             return given_up._replace(end=self._frontier)
         return given_up
+
+    def _tile_end(self, position: int) -> int:
+        """Up to where all can only be had with the entry at ``position``; 0 where each can be had
+        alone."""
+        if self._client.divisible:
+            return 0
+        return self._client.span(position, self.limit) or self.limit
 
     def _is_crowded(self, position: int, waiting: int) -> bool:
         """Whether enough waits to be read, and nothing that is missing keeps it waiting."""

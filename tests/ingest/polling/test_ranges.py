@@ -147,3 +147,16 @@ class MissingRangesTests(SynchronousTestCase):
         self.assertEqual(given_up, Unreadable(0, 8, "", 6, 1000.0))
         self.assertIsNone(missing.give_up(8, 9999.0, divisible=False))
         self.assertEqual(len(missing), 2)
+
+    def test_of_one_tile(self) -> None:
+        """What lies in the tile of the first goes with it, and tells nothing of the log."""
+        missing = MissingRanges()
+        first = Range(512, 516, 5, tries=5, alone=5, since=1000.0, alone_since=1000.0)
+        for each in (first, Range(516, 522, 1), Range(522, 768), Range(768, 770, 1)):
+            missing.add(each)
+        other = missing.take_other(1010.0, suspect=False, start=768)
+        self.assertEqual(other and other.start, 768)
+        self.assertIsNone(missing.take_other(1010.0, suspect=False, start=768))
+        given_up = missing.give_up(512, 1010.0, divisible=False, tile_end=768)
+        self.assertEqual(given_up, Unreadable(512, 768, "", 5, 1000.0))
+        self.assertEqual(len(missing), 0)
