@@ -93,7 +93,7 @@ class PageSize:
         if too_large or failures >= enough:
             self._failures.clear()
             # The next smaller power of two: boundaries are multiples of it.
-            half = 1 << ((min(self.block, size) - 1).bit_length() - 1)
+            half = 1 << max(0, (min(self.block, size) - 1).bit_length() - 1)
             self._cap = min(self._cap, half)
             self._probing = False
 

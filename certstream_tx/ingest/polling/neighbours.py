@@ -9,6 +9,11 @@ FURTHER: Final = 2
 """How many times further ahead each try goes: a few reach over all that a log may have lost, before
 it counts as one that cannot be read at all."""
 
+NARROWER: Final = 16
+"""How much less each try asks for, down to one entry, where entries can be had alone: of a log that
+has lost one entry in every page no page can be read. So much less that it gets there before the log
+counts as one that cannot be read at all."""
+
 
 class Ahead(NamedTuple):
     """Entries that were fetched from beyond everything that was asked for in order."""
@@ -29,6 +34,7 @@ class Neighbours:
         self._client = client
         self._asked_for: tuple[int, int] | None = None
         self._reach = 0  # spans ahead of the frontier that are tried next
+        self._part = 1  # of a span: one part in so many is asked for
         self._left_tile: int | None = None
         self.answered_at: float | None = None
         """when the log gave entries last"""
@@ -39,6 +45,7 @@ class Neighbours:
         """The log gave entries."""
         self.answered_at = now
         self._reach = 0
+        self._part = 1
 
     def due(
         self, first: Range | None, position: int, now: float, limit: int, *, beyond: bool
@@ -78,8 +85,8 @@ class Neighbours:
         return Range(start, start + 1 if self._client.divisible else end)
 
     def further(self, first: Range | None, frontier: int, limit: int) -> Range | None:
-        """A range beyond the frontier, further with each time that none could be read; of a tile
-        that ``first`` lies in nothing else could be had."""
+        """A range beyond the frontier, further and narrower with each time that none could be
+        read; of a tile that ``first`` lies in nothing else could be had."""
         if first is not None and not self._client.divisible:
             frontier = max(frontier, self._client.span(first.start, limit) or frontier)
         end = self._client.span(frontier, limit)
@@ -90,7 +97,12 @@ class Neighbours:
         reached = self._client.span(start, limit) if start < limit else None
         if reached is None:
             self._reach = 1
-            return Range(frontier, end)
+            start, reached = frontier, end
+        if self._client.divisible:
+            width = max(1, (reached - start) // self._part)
+            if width > 1:
+                self._part *= NARROWER
+            reached = start + width
         return Range(start, reached)
 
     def end_before(self, end: int) -> int:

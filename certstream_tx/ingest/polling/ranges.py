@@ -27,6 +27,10 @@ NARROW_SECONDS: Final = 20.0
 which a half is; and how long that goes on: a page of which nothing can be read is given up as it
 is. Fewer would cost logs that are merely shaky more requests."""
 
+HOLEY_SECONDS: Final = 600.0
+"""For so long after a half was given up other ranges are halved as soon as halves are: of a log
+that has lost many single entries nearly every page fails."""
+
 NEIGHBOUR_SECONDS: Final = 5.0
 """For so long an answer to one request shows that a log can be read: the longest of the waits
 between two tries (``retry_max_delay_ms``)."""
@@ -82,11 +86,14 @@ class Range:
         else:
             self.alone, self.alone_since = 0, None
 
-    def to_be_halved(self, now: float) -> bool:
-        """Whether its halves are to be tried instead; only where parts can be had alone."""
+    def to_be_halved(self, now: float, *, holey: bool = False) -> bool:
+        """Whether its halves are to be tried instead; only where parts can be had alone.
+
+        ``holey``: whether the log has lost single entries.
+        """
         return (
             self.end - self.start > 1
-            and self.alone >= (NARROW_ON_AFTER if self.narrowed else NARROW_AFTER)
+            and self.alone >= (NARROW_ON_AFTER if self.narrowed or holey else NARROW_AFTER)
             and self.alone_since is not None
             and now - self.alone_since < NARROW_SECONDS
         )
@@ -129,6 +136,11 @@ class MissingRanges:
 
     def __init__(self) -> None:
         self._ranges: list[Range] = []
+        self._holey_until = 0.0
+
+    def holey(self, now: float) -> bool:
+        """Whether a part of a range, and not all of it, was given up a while ago."""
+        return now < self._holey_until
 
     def __len__(self) -> int:
         return len(self._ranges)
@@ -186,6 +198,8 @@ class MissingRanges:
             return None
         if not first.to_be_given_up(now, divisible=divisible):
             return None
+        if first.narrowed:
+            self._holey_until = now + HOLEY_SECONDS
         end, tries, count = first.end, first.tries, 1
         for other in self._ranges[1:]:
             if other.start != end or not (other.fails_on or other.end <= tile_end):

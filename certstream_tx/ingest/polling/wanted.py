@@ -120,7 +120,7 @@ class Wanted:
     def failed(self, asked: Range, reason: str, now: float) -> None:
         """A range could not be read: it is missing, or its halves are."""
         asked.failed(reason, now, self._neighbours.answered_at)
-        if self._client.divisible and asked.to_be_halved(now):
+        if self._client.divisible and asked.to_be_halved(now, holey=self._missing.holey(now)):
             for half in asked.halves():
                 self._missing.add(half)
         else:

@@ -227,6 +227,12 @@ class FailureTests(SynchronousTestCase):
         read(page, at_boundary(256), 2560, 2560 + 128 * 100)
         self.assertEqual(page.block, 256)
 
+    def test_cannot_be_halved(self) -> None:
+        """A page of one entry stays one, whatever fails that was asked for before it was."""
+        page = PageSize(1)
+        page.failed(8, 10, too_large=True)
+        self.assertEqual(page.block, 1)
+
     @given(
         st.integers(1, 4096),
         st.lists(

@@ -47,6 +47,13 @@ class RangeTests(SynchronousTestCase):
         self.assertTrue(failing.to_be_given_up(end, divisible=True))
         self.assertFalse(Range(0, 8).to_be_given_up(end, divisible=False))
 
+    def test_holey_log(self) -> None:
+        """Where single entries were lost before, a range is halved as soon as a half is."""
+        failing = Range(0, 8)
+        fail(failing, NARROW_ON_AFTER, 1000.0, 999.0)
+        self.assertFalse(failing.to_be_halved(1000.0))
+        self.assertTrue(failing.to_be_halved(1000.0, holey=True))
+
     def test_after_an_outage(self) -> None:
         """What failed with all others is given up only when it fails again beside others."""
         failing = Range(7, 8)
