@@ -10,8 +10,9 @@ def run(arguments: Sequence[str]) -> int:
     """Print what is in force; what is wrong with it ends the program with status 1."""
     parser = argparse.ArgumentParser(
         "certstream-tx check-config",
-        description="Check the configuration, print what is in force and where each value comes"
-        " from, tokens masked, and exit with 0, or with 1 and a line for each problem.",
+        description="Check the configuration and the files that it names, print what is in force"
+        " and where each value comes from, tokens masked, and exit with 0, or with 1 and a line for"
+        " each problem. To be run as the user that the server runs as, in its folder.",
     )
     parser.add_argument(
         "file",

@@ -27,10 +27,12 @@ these the first that says something wins. The file is the one named by `--config
 `{PREFIX}CONFIG`, else the first of {", ".join(f"`{path}`" for path in USUAL_PATHS)} that exists.
 
 `twistd certstream --check-config` reads all of them, prints the values in force and where each
-comes from, with tokens masked, and exits 0, or 1 with one line for every problem.
+comes from, with tokens masked, and exits 0, or 1 with one line for every problem. It looks at the
+files that they name as well (TLS, state, keys), as the user who runs it.
 
 Whatever is wrong refuses to start, with one line that names the key, what was expected and what
-was there:
+was there. Everything that is wrong with single keys is told at once; what does not fit together is
+told when every value can be read, and what is wrong with files after that:
 
 ```
 ct_log.batch_size: expected an integer from 1 to 4096, got "many"

@@ -31,7 +31,7 @@ class Options(usage.Options):
         ["demo-rate", None, "20", "Entries a second of the demonstration logs."],
     ]
     optFlags = [
-        ["check-config", None, "Check the configuration, print what is in force, and exit."],
+        ["check-config", None, "Check configuration and files, print what is in force, and exit."],
         ["demo", None, "Serve and follow built-in demonstration logs instead of public ones."],
         ["demo-if-offline", None, "As --demo, but only if no public log answers in 10 seconds."],
     ]
@@ -91,7 +91,11 @@ class Options(usage.Options):
             sys.stdout.write(
                 "".join(f"{line}\n" for line in describe(loaded.config, loaded.origins))
             )
-            raise SystemExit(0)
+            # Not loaded by servers, which find these problems where they use the files.
+            from certstream_tx.service.named_files import unusable
+
+            problems = unusable(loaded.config, self.environment)
+            raise SystemExit("\n".join(f"certstream: {line}" for line in problems) or 0)
 
     def load_again(self) -> Loaded:
         """The configuration as it stands now, below the same command line and environment.

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from base64 import b64encode
 
 from certstream_tx import __version__
 from certstream_tx.command_line.main import COMMANDS
@@ -103,3 +104,31 @@ class CheckConfigTests(CommandTestCase):
         ran = self.run_command("check-config", path)
         self.assertEqual((ran.status, ran.out), (1, ""))
         self.assertEqual(len(ran.err.splitlines()), 2)
+
+    def test_files(self) -> None:
+        """Those that it names are looked at, none is made."""
+        missing = self.folder / "missing"
+        key = b64encode(b"0" * 40).decode()  # begins as one
+        path = self.file(
+            "c.yaml",
+            f"tls_cert: {missing}/c.pem\ntls_key: {missing}/k.pem\n"
+            f"ct_log: {{state_file: {missing}/state.json, list_key: {missing}/list.pem}}\n"
+            f"additional_log_lists: [{{url: 'https://a.example/l.json', key: {missing}/l.pem}}]\n"
+            f"custom_logs: [{{name: a, url: 'https://a.example', key: '{key}'}}]\n",
+        )
+        self.environment["HTTPS_PROXY"] = "socks5://a.example:1"
+        ran = self.run_command("check-config", path)
+        self.assertEqual(ran.status, 1)
+        self.assertIn("port: 8080", ran.out)
+        starts = ["tls_cert ", "state file ", "custom_logs, a: key", "ct_log.list_key: "]
+        starts += ["additional_log_lists[0].key: ", "HTTPS_PROXY: "]
+        for line, start in zip(ran.err.splitlines(), starts, strict=True):
+            self.assertTrue(line.startswith(f"certstream: {start}"), line)
+        self.environment.clear()
+        state = self.file("state.json", "{}")
+        path = self.file("c.yaml", f"ct_log: {{state_file: {state}}}\n")
+        self.assertIn("cannot be used", self.run_command("check-config", path).err)
+        path = self.file("c.yaml", f"ct_log: {{state_file: {self.folder}/new.json}}\n")
+        before = set(self.folder.iterdir())
+        self.assertEqual(self.run_command("check-config", path).status, 0)
+        self.assertEqual(set(self.folder.iterdir()), before)

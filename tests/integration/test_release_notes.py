@@ -98,10 +98,13 @@ class ConfigurationExampleTests(ReleaseNotesTestCase):
 
     def test_values(self) -> None:
         """What the example says is what is in force."""
-        (self.folder / "config.yaml").write_text(all_examples())
+        # Whether its folder is there is looked at, too.
+        text = all_examples().replace("/data/state.json", str(self.state))
+        (self.folder / "config.yaml").write_text(text)
         everything: dict[str, object] = {}
         for _, expected in EXAMPLES.values():
             everything |= expected
+        everything["ct_log.state_file"] = str(self.state)
         self.assert_values(clean_environment(), everything)
 
     def test_start(self) -> None:

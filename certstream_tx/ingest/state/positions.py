@@ -12,6 +12,7 @@ from certstream_tx.ingest.state.evidence import FOLDER, Evidence
 from certstream_tx.ingest.state.state_file import (
     MAX_STATE_BYTES,
     SavedPosition,
+    State,
     StateError,
     bare_url,
     read_state,
@@ -21,7 +22,7 @@ from certstream_tx.ingest.state.state_file import (
 from certstream_tx.ingest.state.state_lock import FOR_MORE, StateFileError, StateLock
 from certstream_tx.ingest.wakeup import Wakeup
 
-__all__ = ["Positions", "SavedPosition", "StateFileError"]
+__all__ = ["Positions", "SavedPosition", "StateFileError", "read_state_file"]
 
 log = logger("certstream_tx.ingest.state.positions")
 
@@ -29,6 +30,33 @@ SAVE_INTERVAL = 1.0
 """Seconds. What was read since the last save is read again after a crash."""
 
 Snapshot = Callable[[], SavedPosition | None]
+
+
+def read_state_file(path: str) -> tuple[bytes, State] | None:
+    """The content of a state file, and what it means; None: there is none.
+
+    Raises StateFileError.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_STATE_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StateFileError(
+            f"state file {path} cannot be read: {error.strerror}; it must be a file that this"
+            f" user may read and write. Repair that, {FOR_MORE}"
+        ) from error
+    try:
+        if len(data) > MAX_STATE_BYTES:
+            raise StateError(f"it is larger than {MAX_STATE_BYTES} bytes")
+        return data, read_state(data)
+    except StateError as error:
+        raise StateFileError(
+            f"state file {path} cannot be used: {error}. It was left as it is. Put a good copy"
+            " in its place; or move it away to begin at the head of every log, missing what was"
+            f" logged since; {FOR_MORE}"
+        ) from error
 
 
 class Positions(Service):
@@ -77,27 +105,13 @@ class Positions(Service):
             return
         lock.take()
         try:
-            with open(path, "rb") as file:
-                data = file.read(MAX_STATE_BYTES + 1)
-        except FileNotFoundError:
+            found = read_state_file(path)
+        except StateFileError:
+            lock.release()
+            raise
+        if found is None:
             return
-        except OSError as error:
-            lock.release()
-            raise StateFileError(
-                f"state file {path} cannot be read: {error.strerror}; it must be a file that this"
-                f" user may read and write. Repair that, {FOR_MORE}"
-            ) from error
-        try:
-            if len(data) > MAX_STATE_BYTES:
-                raise StateError(f"it is larger than {MAX_STATE_BYTES} bytes")
-            state = read_state(data)
-        except StateError as error:
-            lock.release()
-            raise StateFileError(
-                f"state file {path} cannot be used: {error}. It was left as it is. Put a good copy"
-                " in its place; or move it away to begin at the head of every log, missing what was"
-                f" logged since; {FOR_MORE}"
-            ) from error
+        data, state = found
         self._positions = dict(state.positions)
         if state.written_by == "certstream-tx":
             self._on_disk = dict(state.positions)

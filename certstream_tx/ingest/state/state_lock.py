@@ -17,6 +17,20 @@ class StateFileError(StartError):
     """The state file cannot be used; the text is for the operator and names the way out."""
 
 
+def check_folder(path: str) -> None:
+    """Raise StateFileError when the state file at ``path`` could not be written."""
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise StateFileError(
+            f"state file {path}: the folder {folder} does not exist; create it, {FOR_MORE}"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StateFileError(
+            f"state file {path}: nothing can be written in the folder {folder}; make it"
+            f" writable, {FOR_MORE}"
+        )
+
+
 class StateLock:
     """The right to write the state file at ``path``."""
 
@@ -32,16 +46,7 @@ class StateLock:
     def take(self) -> None:
         """Get it; raises StateFileError when it cannot be had, or another process has it."""
         path = self._path
-        folder = os.path.dirname(path) or "."
-        if not os.path.isdir(folder):
-            raise StateFileError(
-                f"state file {path}: the folder {folder} does not exist; create it, {FOR_MORE}"
-            )
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise StateFileError(
-                f"state file {path}: nothing can be written in the folder {folder}; make it"
-                f" writable, {FOR_MORE}"
-            )
+        check_folder(path)
         try:
             # Beside the file, which is replaced; it stays, for removing it would race.
             lock = open(f"{path}.lock", "a+", encoding="ascii")  # noqa: SIM115 (held while running)

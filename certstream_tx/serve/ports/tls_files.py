@@ -51,7 +51,7 @@ class TLSFiles(Service):
         self._key = key
         # What is looked at may change while it is read: then the next look sees it.
         self._used = self._seen = self._marks()
-        self._options, self.valid_until = _read_pair(certificate, key)
+        self._options, self.valid_until = read_pair(certificate, key)
         self._watch = LoopingCall(self.look)
         self._watch.clock = clock
         self._clock = clock
@@ -89,7 +89,7 @@ class TLSFiles(Service):
         """Read the files now, whether they changed or not; True if what they hold is used now."""
         marks = self._marks()
         try:
-            self._options, self.valid_until = _read_pair(self._certificate, self._key)
+            self._options, self.valid_until = read_pair(self._certificate, self._key)
         except TLSFileError as error:
             log.warn("TLS files were not taken over, the former ones stay: {error}", error=error)
             return False
@@ -100,7 +100,7 @@ class TLSFiles(Service):
     def prepare(self, certificate: str, key: str) -> Callable[[], None]:
         """Read two other files; what is returned puts them in force. Raises TLSFileError."""
         marks = mark_of_file(certificate), mark_of_file(key)
-        options, valid_until = _read_pair(certificate, key)
+        options, valid_until = read_pair(certificate, key)
 
         def use() -> None:
             self._certificate, self._key = certificate, key
@@ -126,7 +126,7 @@ class TLSFiles(Service):
         return mark_of_file(self._certificate), mark_of_file(self._key)
 
 
-def _read_pair(certificate: str, key: str) -> tuple[CertificateOptions, datetime]:
+def read_pair(certificate: str, key: str) -> tuple[CertificateOptions, datetime]:
     """What connections need, and the end of the certificate's validity. Raises TLSFileError."""
     chain_pem, key_pem = _read("tls_cert", certificate), _read("tls_key", key)
     try:

@@ -241,7 +241,7 @@ class ReloadTests(TLSFilesTestCase):
     def test_mistake_of_ours(self) -> None:
         """Whatever goes wrong with one change, the next one is seen."""
         files = self.started()
-        patch = self.patch(tls_files, "_read_pair", None)
+        patch = self.patch(tls_files, "read_pair", None)
         self.write(make_pair("second"))
         self.rest()
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
