@@ -274,10 +274,8 @@ class _Composition:
 
 
 def _tls_files(config: Config, reactor: Any) -> TLSFiles | None:
-    if config.tls_cert is None or config.tls_key is None:
+    if config.tls_cert is None or config.tls_key is None or not config.tls_used:
         return None
-    if config.listen:
-        log.warn("tls_cert and tls_key are for port: they change nothing about listen")
     return TLSFiles(config.tls_cert, config.tls_key, reactor)
 
 

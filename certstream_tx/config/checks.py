@@ -1,9 +1,11 @@
 """What no single key can say: values that contradict each other."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from certstream_tx.config.keys import MAX_PORT
+from certstream_tx.config.kind import shown
+from certstream_tx.config.texts import brings_tls
 from certstream_tx.config.tree import Config
 
 
@@ -18,6 +20,16 @@ def contradictions(config: Config) -> Iterator[str]:
     if (config.tls_cert is None) != (config.tls_key is None):
         given, missing = ("tls_cert", "tls_key") if config.tls_cert else ("tls_key", "tls_cert")
         yield f"{missing}: expected a path, because {given} is set, got nothing"
+    if config.tls_cert and config.tls_key and not config.tls_used:
+        used = (*config.listen, *(config.listen_tcp if config.protocols.tcp else ()))
+        if plain := next((each for each in used if not brings_tls(each)), None):
+            # A server that was given a certificate is not meant to talk, of tokens too, in clear.
+            yield (
+                f"tls_cert: no port would use it, and {shown(plain)} would be without TLS, because "
+                "listen takes the place of port. Name the files there "
+                "(ssl:8443:privateKey=...:certKey=...) or leave listen out; or leave out tls_cert "
+                "and tls_key, if TLS is spoken by a proxy before the server"
+            )
     if config.auth.enabled and not config.auth.tokens:
         yield "auth.tokens: expected at least one token, because auth.enabled is true, got none"
     if config.protocols.tcp and not config.listen_tcp and config.tcp_port > MAX_PORT:
@@ -34,6 +46,20 @@ def contradictions(config: Config) -> Iterator[str]:
         )
     yield from _doubled_lists(config)
     yield from _doubled_logs(config)
+
+
+def overridden(config: Config, given: Container[str]) -> Iterator[str]:
+    """One line for each of the keys ``given`` that changes nothing, because another one counts."""
+    if config.listen:
+        for key in ("host", "port"):
+            if key in given:
+                yield f"{key}: not where WebSocket and HTTP are, because listen is given"
+    if config.listen_tcp and "protocols.tcp_port" in given:
+        yield "protocols.tcp_port: not where the lines are, because listen_tcp is given"
+    if config.tls_cert and config.listen:
+        yield "tls_cert, tls_key: they are for port, and change nothing about listen"
+    if config.tls_cert and config.listen_tcp and config.protocols.tcp:
+        yield "tls_cert, tls_key: they are for port, and change nothing about listen_tcp"
 
 
 def _doubled_lists(config: Config) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from certstream_tx.config.checks import contradictions
+from certstream_tx.config.checks import contradictions, overridden
 from certstream_tx.config.environment import CONFIG_PATH, Variable, variables
 from certstream_tx.config.foreign import IGNORED, MAPPED
 from certstream_tx.config.keys import Leaf, Record, Support, build, leaves, sections
@@ -57,6 +57,13 @@ class _Found:
     origins: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    unknown_keys: int = 0
+    """how many of the problems are those: all known keys could be read"""
+
+    def unknown(self, path: str, note: str = "") -> None:
+        """Tell of a key that there is none of."""
+        self.problems.append(_unknown(path) + note)
+        self.unknown_keys += 1
 
     def take(
         self, path: str, read: Callable[[Any], Any], given: object, origin: str, note: str = ""
@@ -89,13 +96,15 @@ def load(
     found.warnings += warnings
     _read_environment(found, from_environment)
     _read_command_line(found, command_line)
-    if found.problems:
+    if len(found.problems) > found.unknown_keys:
+        # Values that depend on each other are judged only where each can be read.
         raise _error(found)
     config: Config = build(Config, found.values)
     _judge_support(found)
     found.problems += contradictions(config)
     if found.problems:
         raise _error(found)
+    found.warnings += overridden(config, found.origins)
     return Loaded(config, tuple(found.warnings), source_path, found.origins)
 
 
@@ -150,7 +159,7 @@ def _read_document(found: _Found, document: dict[str, object], origin: str) -> N
     flat: dict[str, object] = {}
     for name, value in document.items():
         if "." in name:
-            found.problems.append(f"{_unknown(name)} (in a file each level is a mapping)")
+            found.unknown(name, " (in a file each level is a mapping)")
         elif name not in _SECTIONS:
             flat[name] = value
         elif isinstance(value, dict):
@@ -163,7 +172,7 @@ def _read_document(found: _Found, document: dict[str, object], origin: str) -> N
         elif path in IGNORED:
             found.warnings.append(f"{path}: has no equal here, ignored: {IGNORED[path]}")
         elif path not in MAPPED:
-            found.problems.append(_unknown(path))
+            found.unknown(path)
     for path, (target, convert) in MAPPED.items():
         if path in flat and target not in flat and target not in found.values:
             read = partial(_converted, LEAVES[target].key.kind, convert)
@@ -207,7 +216,7 @@ def _read_command_line(
         if given is None or path == "config":
             continue
         if path not in LEAVES:
-            found.problems.append(_unknown(path))
+            found.unknown(path)
             continue
         texts = (given,) if isinstance(given, str) else given
         found.take(path, LEAVES[path].key.kind.from_texts, texts, "command line", " (command line)")

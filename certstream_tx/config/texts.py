@@ -122,6 +122,11 @@ class Endpoint(Text):
         return bool(_ENDPOINT.fullmatch(text))
 
 
+def brings_tls(endpoint: str) -> bool:
+    """Whether an endpoint string speaks TLS by itself, with files that it names."""
+    return endpoint.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
+
+
 class HeaderName(Text):
     """The name of an HTTP header."""
 

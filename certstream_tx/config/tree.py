@@ -138,6 +138,12 @@ class Config:
         return self.listen_tcp or (self._short_form(self.tcp_port),)
 
     @property
+    def tls_used(self) -> bool:
+        """Whether there is a port for `tls_cert` and `tls_key`: one that no endpoint string is."""
+        given = self.tls_cert is not None and self.tls_key is not None
+        return given and not (self.listen and (self.listen_tcp or not self.protocols.tcp))
+
+    @property
     def tcp_port(self) -> int:
         """The raw TCP stream's port: the next one, unless it is given."""
         if self.protocols.tcp_port is not None:

@@ -381,6 +381,46 @@ class ContradictionTests(LoadTestCase):
         }.items():
             self.assertTrue(any(p.startswith(start) for p in self.problems(yaml)), yaml)
 
+    def test_tls_that_no_port_uses(self) -> None:
+        """Not in clear where TLS was asked for; with endpoints that bring their own, a warning."""
+        pair = "tls_cert: a\ntls_key: b\n"
+        for yaml in (
+            "listen: ['systemd:domain=INET6:name=http']",
+            "listen: ['ssl:1', 'haproxy:tcp:2']",
+            "listen: ['ssl:1']\nlisten_tcp: ['tcp:2']\nprotocols: {tcp: true}",
+        ):
+            (problem,) = self.problems(pair + yaml)
+            self.assertRegex(problem, "^tls_cert: no port would use it, .*(systemd|tcp):.*proxy")
+        for yaml, used in (
+            ("listen_tcp: ['tcp:2']\nprotocols: {tcp: true}", True),
+            ("listen: ['unix:a']\nprotocols: {tcp: true}", True),
+            ("listen: ['ssl:1', 'haproxy:ssl:2']\nlisten_tcp: ['tcp:2']", False),
+        ):
+            loaded = self.load(pair + yaml)
+            self.assertEqual(loaded.config.tls_used, used)
+            self.assertEqual(len(loaded.warnings), 1, loaded.warnings)
+            self.assertRegex(loaded.warnings[0], "^tls_cert, tls_key: .* nothing about listen")
+
+    def test_overridden(self) -> None:
+        """What was given and is not used is named, and only that."""
+        loaded = self.load("host: 127.0.0.1\nport: 80\n", listen="tcp:1")
+        self.assertEqual([line.split(":")[0] for line in loaded.warnings], ["host", "port"])
+        self.assertEqual(self.load("port: 80").warnings, ())
+        self.assertEqual(self.load("listen: ['tcp:1']").warnings, ())
+        loaded = self.load("protocols: {tcp: true, tcp_port: 3}\nlisten_tcp: ['tcp:1']")
+        self.assertEqual(len(loaded.warnings), 1)
+
+    def test_beside_unknown_keys(self) -> None:
+        """They are told together, but not of values of which one cannot be read."""
+        problems = self.problems("bogus_key: 1\ntls_cert: a\nauth: {enabled: true}\n")
+        self.assertEqual(
+            [problem.split(":")[0] for problem in problems], ["bogus_key", "tls_key", "auth.tokens"]
+        )
+        problems = self.problems("bogus_key: 1\nauth: {enabled: true, tokens: 7.5}\n")
+        self.assertEqual(
+            [problem.split(":")[0] for problem in problems], ["bogus_key", "auth.tokens"]
+        )
+
     def test_doubled_logs(self) -> None:
         """Two entries for one log would move one saved position."""
         key = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE" + "A" * 86 + "=="

@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from certstream_tx.config.texts import brings_tls
 from certstream_tx.events import logger
 from certstream_tx.start_error import StartError
 
@@ -63,8 +64,7 @@ class Listening(Service):
         """With ``tls``, that is spoken on it. Raises ListenError when the string means nothing."""
         self.description = description
         self._schemes = schemes
-        kind = description.removeprefix("haproxy:")
-        self._secure = tls is not None or kind.startswith(("ssl:", "tls:"))
+        self._secure = tls is not None or brings_tls(description)
         if tls is not None:
             factory = TLSMemoryBIOFactory(tls, False, factory, clock=reactor)
         self._factory = factory
