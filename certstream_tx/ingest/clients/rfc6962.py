@@ -21,10 +21,10 @@ from certstream_tx.ingest.clients.page_size import PageSize
 from certstream_tx.ingest.clients.rfc6962_answers import (
     ENTRY_AND_PROOF,
     HEAD,
-    PAGE,
     PROOF,
     Leaf,
     read_answer,
+    read_page,
 )
 from certstream_tx.ingest.http.errors import (
     BadBody,
@@ -118,14 +118,14 @@ class RFC6962Client:
             raise ValueError(f"no entries {start} to {end} in a tree of {head.size}")
         with self._requests.counting():
             try:
-                page = await self._get_entries(start, end, head.size)
+                page, count = await self._get_entries(start, end, head.size)
             except FetchError as error:
                 if (too_large := _page_too_large(error)) is not None:
                     self._page.failed(start, end, too_large=too_large)
                 raise
-            self._page.answered(start, end, len(page), at_head=end == head.size)
+            self._page.answered(start, end, count, at_head=end == head.size)
             return [
-                read_entry(index, leaf.leaf_input, leaf.extra_data)
+                read_entry(index, leaf.leaf_input, leaf.extra_data or b"")
                 for index, leaf in enumerate(page, start)
             ]
 
@@ -135,9 +135,9 @@ class RFC6962Client:
             raise ValueError(f"no entries {start} to {end} in a tree of {head.size}")
         end = min(end, start + max(1, self._page.block * 3 // 4 - 1))
         with self._requests.counting():
-            page = await self._get_entries(start, end, head.size, fresh=True)
+            page, _ = await self._get_entries(start, end, head.size, fresh=True)
             return [
-                Served(read_entry(index, leaf.leaf_input, leaf.extra_data), leaf.leaf_input)
+                Served(read_entry(index, leaf.leaf_input, leaf.extra_data or b""), leaf.leaf_input)
                 for index, leaf in enumerate(page, start)
             ]
 
@@ -172,7 +172,8 @@ class RFC6962Client:
 
     async def _get_entries(
         self, start: int, end: int, head_size: int, *, fresh: bool = False
-    ) -> list[Leaf]:
+    ) -> tuple[list[Leaf], int]:
+        """The leaves up to the first that is none, and how many entries the page has."""
         try:
             body = await self._requests.get(
                 self._prefix + "get-entries",
@@ -183,10 +184,10 @@ class RFC6962Client:
             )
         except Refused as error:
             raise _behind(error, end, head_size) or error from None
-        page = read_answer(PAGE, body, "get-entries").entries
-        if not 0 < len(page) <= end - start:
-            raise BadBody(f"get-entries gave {len(page)} entries where {end - start} were asked")
-        return page
+        page, count = read_page(body, end - start)
+        if not 0 < count <= end - start:
+            raise BadBody(f"get-entries gave {count} entries where {end - start} were asked")
+        return page, count
 
     async def _entry_and_proof(self, index: int, size: int) -> tuple[bytes, list[bytes]]:
         """The leaf hash of an entry and its inclusion path, in one request."""
@@ -202,7 +203,7 @@ class RFC6962Client:
         self, index: int, size: int, refusal: FetchError
     ) -> tuple[bytes, list[bytes]]:
         """The same in two requests, for logs that do not give the one."""
-        entry = (await self._get_entries(index, index + 1, size))[0]
+        (entry,), _ = await self._get_entries(index, index + 1, size)
         leaf = leaf_hash(entry.leaf_input)
         try:
             body = await self._requests.get(

@@ -240,6 +240,48 @@ class EntriesTests(ClientCase):
         self.fake.front.next.append(Answer(body=body.encode()))
         self.assertEqual(self.entries(0, 2)[0].leaf_hash, self.fake.leaf_hashes(0, 1)[0])
 
+    def test_null_extra_data(self) -> None:
+        """Nor does it have any that is written as null, as Go writes an empty one."""
+        self.fake.front.next.append(self.altered(2, 1, extra_data=None))
+        self.assertEqual(
+            [each.leaf_hash for each in self.entries(0, 2)], self.fake.leaf_hashes(0, 2)
+        )
+
+    def altered(self, count: int, index: int, **fields: Any) -> Answer:
+        """The page of the first entries, one of them with other fields."""
+        document = json.loads(self.fake.log.entries.page(0, count))
+        document["entries"][index].update(fields)
+        return Answer(body=json.dumps(document).encode())
+
+    def test_bad_extra_data(self) -> None:
+        """What the tree does not cover costs an entry its chain, or its certificate, not its place
+        in the tree, and no other entry anything."""
+        hashes = self.fake.leaf_hashes(0, 8)
+        for bad in ("%%%", 5, "\u00e4", [[]], {"a": "b"}):
+            self.fake.front.next.append(self.altered(8, 3, extra_data=bad))
+            entries = self.entries(0, 8)
+            self.assertEqual([each.leaf_hash for each in entries], hashes)
+            self.assertEqual(entries[3].chain, ())
+            self.assertTrue(all(each.error is None for each in entries if each.index != 3))
+
+    def test_bad_leaf(self) -> None:
+        """A leaf that is none ends the page before it, and nothing is learned of page sizes."""
+        for bad in ("%%%", 5, None, [[]]):
+            for _ in range(4):
+                self.fake.front.next.append(self.altered(256, 64, leaf_input=bad))
+                entries = self.entries(0, 256)
+                self.assertEqual([each.leaf_hash for each in entries], self.fake.leaf_hashes(0, 64))
+            self.assertEqual(self.client.span(0, 1000), 256)
+            self.fake.front.next.append(self.altered(8, 0, leaf_input=bad))
+            self.failure(self.asking(0, 8), BadBody, "bad_body")
+
+    def test_entries_of_nothing(self) -> None:
+        """A page of numbers without end is not taken apart."""
+        self.fake.front.next.append(Answer(body=b'{"entries":[%s1]}' % (b"1," * 5000)))
+        self.failure(self.asking(0, 256), BadBody, "bad_body")
+        self.fake.front.next.append(self.altered(8, 1, leaf_input=5, more=[0] * 500))
+        self.failure(self.asking(0, 8), BadBody, "bad_body")
+
     def test_lagging(self) -> None:
         """A 400 that says so, or near the head, comes from a replica that is behind."""
         self.fake.front.next.append(Answer(400, b"need tree size: 991 to get leaves but only got"))
