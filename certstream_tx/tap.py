@@ -64,7 +64,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     config = options.config
     set_level(config.log_level)
     for warning in options.warnings:
-        log.warn("{warning}", warning=warning)
+        log.warn("{text}", text=warning)
     try:
         server = compose(options, reactor)
     except StartError as error:

@@ -38,7 +38,7 @@ def make_server(
     options = _Given(None if config_file is None else os.fspath(config_file), settings)
     set_level(options.config.log_level)
     for warning in options.warnings:
-        log.warn("{warning}", warning=warning)
+        log.warn("{text}", text=warning)
     return compose(options, reactor)
 
 

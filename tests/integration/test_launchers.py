@@ -125,6 +125,10 @@ class RefusalTests(SynchronousTestCase):
                 # A daemon has two places to say it: the terminal that started it and its log.
                 about = [line for line in printed.splitlines() if says in line]
                 self.assertEqual(len(about), 2 if log.exists() else 1, printed)
+                if not log.exists() and launcher is not TWIST:
+                    # For whoever reads standard error alone, whatever the log's format is.
+                    plain = [line for line in done.stderr.splitlines() if says in line]
+                    self.assertTrue(plain and plain[0].startswith("certstream: "), done.stderr)
 
     def test_port_taken(self) -> None:
         """The port is named, and why, to a daemon's terminal too, which is shown 100 bytes."""

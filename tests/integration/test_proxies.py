@@ -122,7 +122,7 @@ class ProxyTestCase(SynchronousTestCase):
             self.assert_fresh(lines)
         with urllib.request.urlopen(f"{url}/health", timeout=PATIENCE, context=self.tls) as answer:
             self.assertEqual(answer.read(), b"OK")
-        for inside in ("/metrics", "/stats"):
+        for inside in ("/metrics", "/stats", "/%6detrics", "/st%61ts?x"):
             with self.assertRaises(urllib.error.HTTPError) as refused:
                 urllib.request.urlopen(url + inside, timeout=PATIENCE, context=self.tls)
             refused.exception.close()

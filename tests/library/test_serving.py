@@ -6,7 +6,9 @@ from twisted.internet import reactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx import ConfigError, StartError, make_server
+from certstream_tx.serve.ports.tls_files import TLSFiles
 from certstream_tx.service.server import Server
+from tests.serve.certificates import make_pair
 
 
 class MakeServerTests(SynchronousTestCase):
@@ -31,6 +33,21 @@ class MakeServerTests(SynchronousTestCase):
         ports = [part for part in server if hasattr(part, "description")]
         self.assertEqual(len(ports), 2)
         self.assertIsNone(server.log_observer)
+
+    def test_certificate_that_no_port_uses(self) -> None:
+        """It is not read, and nothing is said of how long it is valid."""
+        pair = make_pair("localhost")
+        key, chain = Path(self.mktemp()).absolute(), Path(self.mktemp()).absolute()
+        key.write_bytes(pair.key_pem())
+        chain.write_bytes(pair.pem)
+        tls = {"tls_cert": "/nowhere/c.pem", "tls_key": "/nowhere/k.pem"}
+        endpoint = f"ssl:0:interface=127.0.0.1:privateKey={key}:certKey={chain}"
+        server = make_server(reactor, listen=[endpoint], ct_log={"state_file": None}, **tls)
+        assert isinstance(server, Server)
+        self.assertEqual([part for part in server if isinstance(part, TLSFiles)], [])
+        with self.assertRaises(ConfigError) as refused:
+            make_server(reactor, listen=["tcp:0"], ct_log={"state_file": None}, **tls)
+        self.assertIn("no port would use it", str(refused.exception))
 
     def test_environment_is_not_looked_at(self) -> None:
         """An application says itself how its parts are."""
