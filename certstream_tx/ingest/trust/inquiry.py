@@ -71,8 +71,8 @@ class Inquiry:
         self._settled = settled
         self._forked = forked
         self._caught = caught
-        self._second = SecondReading(client, heads, outcomes, clock)
-        self._doubts: list[Doubt] = []  # the first one is being looked into
+        self._second = SecondReading(client, heads, outcomes, clock, head_at)
+        self._readings: list[Reading] = []  # the first one is being looked into
         self._doubted = Wakeup(clock)
         self._decided = Wakeup(clock)
         self._upheld = False
@@ -80,21 +80,23 @@ class Inquiry:
     def doubts(self, doubt: Doubt) -> None:
         """Look into this too."""
         self._stats.root_mismatches += 1
+        room = len(self._readings) < MAX_DOUBTS
         log.warn(
-            "{log}: its entries {start} to {last} do not lead to the tree that it signed; they are"
-            " read again, by another route",
+            "{log}: its entries {start} to {last} do not lead to the tree that it signed; they"
+            " {follows}",
             log=self._about.name,
             start=doubt.start,
             last=doubt.end - 1,
+            follows="are read again, by another route" if room else "stay unverified",
         )
-        if len(self._doubts) < MAX_DOUBTS:
-            self._doubts.append(doubt)
+        if room:
+            self._readings.append(Reading(doubt))
             self._doubted.fire()
 
     async def decided(self) -> None:
         """Wait until nothing is in doubt, and longer when it was with reason: a proof right after
         a mismatch would only confirm the tree that does not match."""
-        while self._doubts:
+        while self._readings:
             await self._decided.wait()
         if self._upheld:
             self._upheld = False
@@ -102,46 +104,83 @@ class Inquiry:
 
     async def run(self) -> None:
         """Look into doubts, for ever."""
+        in_vain, interval = 0, AGAIN[0]
         while True:
-            while not self._doubts:
+            while not self._readings:
                 await self._doubted.wait()
-            doubt = self._doubts[0]
+            reading = self._readings[0]
+            known = True
             try:
-                reading = await self._second.read(doubt)
-                if reading.tree is not None and reading.tree.root() == doubt.root:
-                    await self._settle(doubt, reading.tree, reading.changed)
-                else:
-                    self._upheld = True
-                    await self._uphold(doubt, reading)
+                known = await self._second.read(reading)
+                if known:
+                    await self._decide(reading)
+                    in_vain, interval = 0, AGAIN[0]
             finally:
-                del self._doubts[0]
+                del self._readings[0]
+                if not known:
+                    self._readings.append(reading)
                 self._decided.fire()
+            if not known:
+                self._tell_unknown(reading, interval)
+                in_vain += 1
+                if in_vain >= len(self._readings):
+                    await self._doubted.wait(interval)
+                    in_vain, interval = 0, min(2 * interval, AGAIN[1])
 
-    async def _settle(self, doubt: Doubt, tree: CompactRange, changed: list[Entry]) -> None:
+    async def _decide(self, reading: Reading) -> None:
+        if reading.right:
+            await self._settle(reading)
+        else:
+            self._upheld = True
+            await self._uphold(reading.doubt, reading)
+
+    def _tell_unknown(self, reading: Reading, interval: float) -> None:
+        """Entries that cannot be read again prove nothing, neither for the log nor against it."""
+        log.warn(
+            "{log}: streamed unverified, for its entries {start} to {last}, which do not lead to"
+            " the tree that it signed, cannot be read again ({reason}); this is tried again in"
+            " {minutes} minutes",
+            log=self._about.name,
+            start=reading.base.size,
+            last=reading.doubt.end - 1,
+            reason=reading.reason,
+            minutes=round(interval / 60),
+        )
+
+    async def _settle(self, reading: Reading) -> None:
         """The second time all is as the log signed it."""
+        doubt, changed = reading.doubt, reading.changed
         log.warn(
             "{log}: {count} of its entries from {start} to {last} first came otherwise than it"
-            " signed them, and are handed on again",
+            " signed them, and {follows}",
             log=self._about.name,
-            count=len(changed),
+            count=len(changed) or "some",
             start=doubt.start,
             last=doubt.end - 1,
+            follows="are handed on again" if changed else "it is not known any more which",
         )
+        if doubt.base is not None and reading.base != doubt.base:
+            log.warn(
+                "{log}: what was read before entry {start} by a run before this one was not what"
+                " it signed either, and it is not known which entries",
+                log=self._about.name,
+                start=doubt.start,
+            )
         self._stats.corrected_entries += len(changed)
         if changed:
             await self._hand_on(changed)
-        self._settled(doubt, tree)
+        self._settled(doubt, reading.tree)
 
     async def _uphold(self, doubt: Doubt, reading: Reading) -> None:
         """It stays: the log contradicts itself, or does not give what it signed."""
-        verified = self._head_at(doubt.start)
+        verified = self._head_at(reading.base.size)
         document: dict[str, object] = {
             "explanation": "The entries do not lead to the root that the log signed, or proved.",
             "range": [doubt.start, doubt.end],
-            "verified": None if doubt.base is None else range_document(doubt.base),
+            "verified": None if doubt.base is None else range_document(reading.base),
             "verified_head": None if verified is None else head_document(verified),
             "ours": range_document(doubt.ours),
-            "ours_second_time": None if reading.tree is None else range_document(reading.tree),
+            "ours_second_time": range_document(reading.tree),
             "heads": [] if doubt.head is None else [head_document(doubt.head)],
             "proven": None if doubt.proven is None else range_document(doubt.proven),
         }
@@ -184,7 +223,7 @@ class Inquiry:
         if head is None:
             head = await self._heads.reaching(doubt.end)
             document["heads"] = [head_document(head)]
-        base = CompactRange() if doubt.base is None else doubt.base
+        base = reading.base
         if base.size:
             proven = await self._client.range_at(base.size, head)
             if proven != base:
