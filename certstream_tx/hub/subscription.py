@@ -213,7 +213,9 @@ class Subscription:
         self._lose(first, gone.after)
 
     def _lose(self, first: int, after: int) -> None:
-        """The messages from ``first`` to before ``after`` (none, it may be) will not be sent."""
+        """The messages from ``first`` to before ``after`` (none, it may be) will not be sent. Those
+        from before it came, which a primer repeats, were not meant for it."""
+        first = max(first, self.since)
         if after > first:
             self.lost += after - first
             self._source.count_lost(self, after - first)
