@@ -5,6 +5,7 @@ verified, with the host itself. The proxy looks the host's name up; here only it
 """
 
 import re
+from http import HTTPStatus
 from typing import Any, Final
 
 from OpenSSL import SSL
@@ -28,11 +29,10 @@ ANSWER_TIMEOUT: Final = 15.0
 MAX_ANSWER: Final = 8192
 """Bytes of the head of its answer. Proxies send some hundred."""
 
-_MAX_QUOTED: Final = 80
-"""Characters of it that the operator sees."""
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 _END: Final = re.compile(rb"\r?\n\r?\n")
-_STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: ([^\r\n]*))?\r?\n")
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?\r?\n")
 
 
 class ProxyError(Exception):
@@ -112,9 +112,9 @@ class _Way:
         """The head of the answer is there, and perhaps some of what the host says."""
         status = _STATUS.match(head)
         if status is None:
-            self.failed(f"does not answer as an HTTP proxy: {_quoted(head)}")
+            self.failed("does not answer as an HTTP proxy")
         elif status[1][:1] != b"2":
-            self.failed(self._refusal(status[1].decode(), _quoted(status[2] or b"")))
+            self.failed(self._refusal(int(status[1])))
         else:
             inner: Any = self._factory.buildProtocol(tunnel.transport.getPeer())  # type: ignore[union-attr]
             self._finish()
@@ -124,11 +124,13 @@ class _Way:
             if rest:
                 inner.dataReceived(rest)
 
-    def _refusal(self, status: str, said: str) -> str:
-        if status[0] == "5":
-            return f"could not reach it: HTTP {status} {said}".rstrip()
-        text = f"refused: HTTP {status} {said}".rstrip()
-        if status == "407":
+    def _refusal(self, status: int) -> str:
+        # Nothing that the proxy wrote: some repeat the request, and with it the password.
+        said = f"HTTP {status} {_PHRASES.get(status, '')}".rstrip()
+        if status >= 500:
+            return f"could not reach it: {said}"
+        text = f"refused: {said}"
+        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             given = (
                 "another user and password" if self._proxy.authorization else "user and password"
             )
@@ -201,9 +203,3 @@ class ConnectProxyEndpoint:
         way = _Way(self._proxy, self._target, protocolFactory, self._clock)
         way.begin(self._endpoint)
         return way.opened
-
-
-def _quoted(data: bytes) -> str:
-    """The begin of what a proxy said, as one line that is safe in a terminal."""
-    text = data.decode("ascii", "replace")
-    return "".join(c if c.isprintable() else " " for c in text[:_MAX_QUOTED]).strip()

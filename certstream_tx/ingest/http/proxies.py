@@ -10,6 +10,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 DEFAULT_PORT: Final = {"http": 80, "https": 443}
 
+_OTHER_KINDS: Final = ("socks", "socks4", "socks4a", "socks5", "socks5h")
+
 _NETLOC: Final = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*")
 """a name or an address"""
 
@@ -90,9 +92,11 @@ def _read(variable: str, value: str) -> Proxy:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise ProxySettingError(f"{expected}, got something else") from None
-    if parts.scheme not in DEFAULT_PORT:
+    if parts.scheme in _OTHER_KINDS:
         raise ProxySettingError(f"{expected}, got a proxy of another kind ({parts.scheme})")
-    if not _NETLOC.fullmatch(host) or port == 0:
+    # A "/", "?" or "#" in a password ends the host before it begins.
+    rest = parts.path.removeprefix("/") + parts.query + parts.fragment
+    if parts.scheme not in DEFAULT_PORT or rest or not _NETLOC.fullmatch(host) or port == 0:
         raise ProxySettingError(f"{expected}, got something else")
     authorization = None
     if parts.username is not None:
@@ -114,7 +118,7 @@ def _matches(entry: str, host: str, port: int) -> bool:
         return True
     if found := _LEFT_OUT_PORT.fullmatch(entry):
         entry = found[1] or found[2]
-        if found[3] is not None and int(found[3]) != port:
+        if found[3] is not None and found[3].lstrip("0") != str(port):
             return False
     try:
         return ip_address(host) in ip_network(entry, strict=False)

@@ -129,14 +129,25 @@ class FailureTests(EndpointCase):
         )
         self.assert_failed("cannot be reached: Connection was refused")
 
+    def test_echo(self) -> None:
+        """Nothing is told of what it wrote: it may be the request, with the password."""
+        echo = b"Proxy-Authorization: " + LOGIN
+        for head in (b"HTTP/1.1 407 no: ", b"HTTP/1.1 502 ", b"HTTP/1.1 403 ", b"no HTTP: ", b""):
+            self.setUp()
+            self.begin(Proxy("http", "192.0.2.1", 3128, "HTTPS_PROXY", LOGIN))
+            self.reach()
+            self.receive(head + echo + b"\r\n" + echo + b"\r\n\r\n")
+            self.assert_failed("")
+
     def test_refused(self) -> None:
         """It answers with another status, and is hung up on."""
         for answer, says in (
             (b"HTTP/1.1 403 Forbidden\r\n\r\n<html>", "refused: HTTP 403 Forbidden; let it allow"),
-            (b"HTTP/1.1 405\r\n\r\n", "refused: HTTP 405; let it allow"),
+            (b"HTTP/1.1 405\r\n\r\n", "refused: HTTP 405 Method Not Allowed; let it allow"),
             (b"HTTP/1.1 407 No\x1b[1m\r\n\r\n", "HTTPS_PROXY=http://user:password@host:port"),
             (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "could not reach it: HTTP 502 Bad Gateway"),
             (b"HTTP/1.1 100 Continue\r\n\r\n", "refused: HTTP 100"),
+            (b"HTTP/1.1 599\r\n\r\n", "could not reach it: HTTP 599"),
         ):
             self.setUp()
             self.reach()

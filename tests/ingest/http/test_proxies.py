@@ -65,6 +65,12 @@ class VariableTests(SynchronousTestCase):
             "http://me:hunter2@proxy.example:99999",
             "http://me:hunter2@proxy example",
             "http://me:hunter2@[::1",
+            "http://me:12/34hunter2@proxy.example:3128",
+            "http://me:12?hunter2@proxy.example:3128",
+            "http://me:12#hunter2@proxy.example:3128",
+            "me:12/34hunter2@proxy.example:3128",
+            "http://me:hunter2@proxy.example:" + "1" * 5000,
+            "hunter2://me@proxy.example",
             "://hunter2",
         ):
             error = self.assertRaises(ProxySettingError, self.proxy, HTTPS_PROXY=value)
@@ -91,7 +97,9 @@ class LeftOutTests(SynchronousTestCase):
                 self.assertFalse(self.direct(left_out, host), (left_out, host))
         self.assertTrue(self.direct("*", "log.example"))
         self.assertTrue(self.direct("log.example:443", "log.example"))
+        self.assertTrue(self.direct("log.example:0443", "log.example"))
         self.assertFalse(self.direct("log.example:444", "log.example"))
+        self.assertFalse(self.direct("log.example:" + "4" * 5000, "log.example"))
         self.assertFalse(self.direct(" , .,:", "log.example"))
 
     def test_addresses(self) -> None:
