@@ -10,7 +10,7 @@ class LogStatus(StrEnum):
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
-    """it fails now and then, or signs what does not match what was read"""
+    """it fails now and then, signs what does not match what was read, or has less than was read"""
     UNHEALTHY = "unhealthy"
     """it cannot be read, and is only asked from time to time whether it can again"""
 
@@ -76,6 +76,8 @@ class LogStats:
     """times that it took back entries for good, which is no replica lagging behind"""
     rolled_back: bool = False
     """whether it shows less now than was verified"""
+    beyond_head: bool = False
+    """whether ``position`` lies beyond all that it has, and has for a while: nothing is read"""
     stopped: bool = False
     """whether it is not read any more, because it is inconsistent"""
     head_regressions: int = 0
@@ -110,7 +112,7 @@ class LogStats:
         """Whether it can be read and trusted."""
         if self.stopped:
             return LogStatus.UNHEALTHY
-        if self.health is LogStatus.HEALTHY and self.inconsistent:
+        if self.health is LogStatus.HEALTHY and (self.inconsistent or self.beyond_head):
             return LogStatus.DEGRADED
         return self.health
 

@@ -12,6 +12,7 @@ from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
 from certstream_tx.ingest.clients.log_client import LogClient
+from certstream_tx.ingest.condition.beyond_head import BeyondHead
 from certstream_tx.ingest.condition.cadence import LONGEST, HeadCadence
 from certstream_tx.ingest.condition.health import Activity
 from certstream_tx.ingest.condition.outcomes import Outcomes
@@ -49,7 +50,9 @@ class HeadWatch:
         self._seen = seen
         self._behind = behind
         self._final_size = log.final_size if log.state == "readonly" else None
+        self._beyond = BeyondHead(stats, clock)
         self._moved = Wakeup(clock)
+        self._first: SignedHead | None = None  # of a log without a key, until another confirms it
         self.newest: SignedHead | None = None
         """The largest head seen."""
 
@@ -84,9 +87,17 @@ class HeadWatch:
                 await self._until_next_look()
 
     def _take(self, head: SignedHead) -> None:
-        known = self.newest
         self._stats.last_head_at = self._clock.seconds()
         self._stats.heads_verified += not self._stats.keyless
+        if self.newest is None and self._stats.keyless:
+            # A first one that was damaged, and is huge, must not say where to begin: there is
+            # nothing before it to be held against, and no signature.
+            first, self._first = self._first, head
+            if first is None or head.size < first.size:
+                return
+            head, self._first = first, None
+        self._beyond.seen(head)
+        known = self.newest
         if known is None or head.size > known.size:
             self._cadence.moved()
             self._use(head)
