@@ -10,6 +10,7 @@ from certstream_tx.command_line.known_logs import known_logs, log_clients
 from certstream_tx.command_line.lines import writer
 from certstream_tx.config import Config
 from certstream_tx.ct.entry import Entry
+from certstream_tx.ct.json_values import one_line
 from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.signatures import SignatureError
 from certstream_tx.ingest.clients.log_client import LogClient
@@ -176,4 +177,4 @@ class LogFilling:
 
 
 def _say(what: str) -> None:
-    print(what, file=sys.stderr)
+    print(one_line(what), file=sys.stderr)

@@ -17,6 +17,7 @@ from certstream_tx.command_line.failure import CommandError, read_bounded
 from certstream_tx.command_line.filling import fill
 from certstream_tx.command_line.in_reactor import in_reactor
 from certstream_tx.command_line.lines import STREAMS
+from certstream_tx.ct.json_values import one_line
 from certstream_tx.ingest.state.saved_log import SavedGap, SavedPosition
 from certstream_tx.ingest.state.state_file import MAX_STATE_BYTES, State, StateError, read_state
 
@@ -105,10 +106,10 @@ def as_text(missing: Sequence[Missing], now: float) -> str:
     for log, gap in missing:
         if log is not shown:
             shown = log
-            lines.append(f"{log.name} ({log.url})")
+            lines.append(one_line(f"{log.name} ({log.url})"))
         lines += [
             f"  {gap.start} to {gap.end - 1}: {_entries(gap.end - gap.start)}",
-            f"    {gap.reason or 'no reason is known'}",
+            f"    {one_line(gap.reason) or 'no reason is known'}",
             f"    since {_moment(gap.since)}, {gap.tries} tries, {_next(gap.due, now)}",
         ]
     if not missing:

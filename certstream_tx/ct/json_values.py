@@ -48,10 +48,15 @@ def read_text(value: Any, key: str) -> str:
         raise Unusable(f"{key} is missing or not text")
     if len(value) > MAX_TEXT:
         raise Unusable(f"{key} is longer than {MAX_TEXT} characters")
-    if value.isprintable():
-        return value
+    return one_line(value)
+
+
+def one_line(text: str) -> str:
+    """Text without what would break a line, speak to a terminal, or cannot be encoded."""
+    if text.isprintable():
+        return text
     # Control and format characters, and lone surrogates, which no encoder takes.
-    return "".join(c if c.isprintable() else "\ufffd" for c in value)
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def read_count(value: Any, key: str) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from random import Random
@@ -69,6 +70,29 @@ class ListTests(CommandTestCase):
                 "11 entries missing, in 2 gap(s) of 1 log(s)",
             ],
         )
+
+    def test_times_that_cannot_be(self) -> None:
+        """Those of a damaged file, which is no reason to give its positions up."""
+        document = json.loads(write_state({"a": holes((3, 4), due=4_000_000_000)}))
+        (gap,) = document["logs"]["a"]["gaps"]
+        for key in ("since", "due"):
+            for time in (1e300, -1e300, 10**30, 1e17, -1):
+                gap.update(since=1, due=1)
+                gap[key] = time
+                path = self.file("state.json", json.dumps(document))
+                for form in ((), ("--json",)):
+                    ran = self.run_command("gaps", *form, "--state", path)
+                    self.assertEqual((ran.status, ran.err), (0, ""), time)
+                    self.assertIn("1970-01-01T00:00:0", ran.out)
+
+    def test_hostile_text(self) -> None:
+        """What a log said cannot make up lines, or speak to the terminal."""
+        saved = holes((3, 4))
+        gap = replace(saved.gaps[0], reason="a\nb\x1b[2J\x9b1m\u202e")
+        named = replace(saved, name="Mi\x07ne\r", url="https://a\n.example", gaps=(gap,))
+        ran = self.run_command("gaps", "--state", self.state(a=named))
+        self.assertEqual((ran.status, len(ran.out.splitlines())), (0, 5))
+        self.assertTrue(ran.out.replace("\n", "").isprintable(), ran.out)
 
     def test_json(self) -> None:
         """For programs."""

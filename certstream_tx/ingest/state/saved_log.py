@@ -16,6 +16,10 @@ MAX_REASON = 300
 """Characters of a gap's reason that are kept."""
 
 
+MAX_TIME = 253_402_300_799.0
+"""Seconds: the end of the year 9999, after which there are no dates. No gap has a later time."""
+
+
 class StateError(ValueError):
     """The content of a state file that cannot be used; says why."""
 
@@ -237,7 +241,13 @@ def _read_gap(value: Any) -> SavedGap:
     proven = None if after is None else _read_range(after)
     if start > end or known.size != start or (proven is not None and proven.size != end):
         raise StateError(f"a gap from {start} to {end} that does not fit what lies around it")
+    since, due = _time(since), _time(due)
     return SavedGap(start, end, since, reason[:MAX_REASON], tries, known, proven, due)
+
+
+def _time(seconds: float) -> float:
+    """The time, or 0 for one that cannot be: it is only told, and not worth a position."""
+    return seconds if 0 <= seconds <= MAX_TIME else 0.0
 
 
 def _base64(values: Iterable[bytes]) -> list[str]:
