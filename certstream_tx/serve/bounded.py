@@ -14,7 +14,7 @@ from twisted.web.resource import IResource
 from certstream_tx.events import logger
 from certstream_tx.serve.access.gate import Gate
 from certstream_tx.serve.access.guarded import GuardedChannel, GuardedRequest
-from certstream_tx.serve.answers import JSON, error_document
+from certstream_tx.serve.answers import JSON, SERVER, error_document
 
 log = logger("certstream_tx.http")
 
@@ -55,6 +55,9 @@ class BoundedRequest(GuardedRequest):
         """Answer, unless that was done."""
         if self._refused:
             return
+        if self.path == b"*":
+            self._answer_for_the_server()
+            return
         if not self.path.startswith(b"/"):
             # A server must accept a whole URL, which proxies send (RFC 9112 section 3.2.2).
             self.path = _ABSOLUTE.sub(b"/", self.path)
@@ -72,6 +75,16 @@ class BoundedRequest(GuardedRequest):
         if not self.finished and not self._disconnected:
             self.finish()
         return reason
+
+    def _answer_for_the_server(self) -> None:
+        """The star stands for no path, but for the server as a whole (RFC 9110 section 9.3.7)."""
+        asked = self.method == b"OPTIONS"
+        self.setResponseCode(http.NO_CONTENT if asked else http.NOT_ALLOWED)
+        self.setHeader(b"Server", SERVER)
+        self.setHeader(b"Allow", b"GET, HEAD, OPTIONS" if asked else b"OPTIONS")
+        if not asked:
+            self.setHeader(b"Content-Length", b"0")
+        self.finish()
 
     def _refuse(self) -> None:
         if not self._refused:
@@ -96,6 +109,20 @@ class BoundedChannel(GuardedChannel):
     _done: server.Request | None = None
     """the request that was answered last, while the next one waits"""
     _going_on: IDelayedCall | None = None
+
+    def headerReceived(self, line: bytes) -> bool:
+        """Refuse what says more than once how long its body is, one as ``identity`` too: another
+        server may heed the other (RFC 9112 section 6.3)."""
+        if not super().headerReceived(line):
+            return False
+        if line[:1] in b"tTcC":
+            headers = self.requests[-1].requestHeaders
+            codings = len(headers.getRawHeaders(b"Transfer-Encoding", ()))
+            if codings > 1 or (codings and headers.hasHeader(b"Content-Length")):
+                self.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                self.loseConnection()
+                return False
+        return True
 
     def requestDone(self, request: server.Request) -> None:
         """Answer what came along with this request and the next one in turns of their own.

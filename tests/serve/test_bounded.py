@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from certstream_tx.serve.answers import SERVER
 from certstream_tx.serve.bounded import (
     ABORT_SECONDS,
     MAX_BODY_BYTES,
@@ -145,6 +146,10 @@ class BoundTests(HouseTestCase):
         for headers in (
             [b"Content-Length: 5", b"Transfer-Encoding: chunked"],
             [b"Content-Length: 5", b"Content-Length: 6"],
+            [b"Transfer-Encoding: chunked", b"Transfer-Encoding: identity"],
+            [b"transfer-encoding: identity", b"transfer-encoding: chunked"],
+            [b"Transfer-Encoding: identity", b"Content-Length: 5"],
+            [b"Content-Length: 5", b"Transfer-Encoding: identity"],
             [b"Content-Length: +5"],
             [b"Content-Length: 5, 5"],
             [b"Transfer-Encoding: xchunked"],
@@ -156,6 +161,22 @@ class BoundTests(HouseTestCase):
             visitor.request(b"/health", b"GET", *headers)
             self.assertEqual(visitor.answer().status, 400, headers)
             self.assertIsNotNone(visitor.closed, headers)
+
+    def test_star(self) -> None:
+        """What asks about the server as a whole is answered by this one, and by nothing else."""
+        visitor = self.house.visitor()
+        for method, status, allowed in (
+            (b"OPTIONS", 204, b"GET, HEAD, OPTIONS"),
+            (b"GET", 405, b"OPTIONS"),
+            (b"FOO", 405, b"OPTIONS"),
+        ):
+            visitor.request(b"*", method)
+            answer = visitor.answer()
+            self.assertEqual((answer.status, answer.body), (status, b""))
+            self.assertEqual(answer.headers[b"server"], SERVER)
+            self.assertEqual(answer.headers[b"allow"], allowed)
+        visitor.request(b"/health")
+        self.assertEqual(visitor.answer().body, b"OK")
 
     def test_http_1_0(self) -> None:
         """An old client gets its answer, and the connection's end."""

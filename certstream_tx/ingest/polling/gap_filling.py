@@ -84,8 +84,13 @@ class GapFilling:
         haste, for all that lay before entries that could be read, has those there.
         """
         start = at = gap.at if gap.start < gap.at < gap.end else gap.start
-        end = gap.end
-        head = await self._heads.reaching(end)
+        head = await self._heads.reaching(0)
+        # What lies beyond the head (of a log that took entries back) must not keep others waiting.
+        end = min(gap.end, head.size)
+        if at >= end:
+            gap.at = gap.start
+            gap.due = self._clock.seconds() + self._interval(gap)
+            return
         read = failures = width = 0
         size = 0  # of a piece, once larger ones failed
         while at < end and failures < FAILURES_A_ROUND:
@@ -177,5 +182,9 @@ class GapFilling:
             if reached:
                 gap.tries += 1
                 gap.rounds += 1
-            interval = min(AGAIN[0] * 2.0 ** min(gap.rounds, 16), AGAIN[1])
-            gap.due = now + interval * self._rng.uniform(1 - JITTER, 1 + JITTER)
+            gap.due = now + self._interval(gap)
+
+    def _interval(self, gap: Gap) -> float:
+        """Seconds until the next try."""
+        interval = min(AGAIN[0] * 2.0 ** min(gap.rounds, 16), AGAIN[1])
+        return interval * self._rng.uniform(1 - JITTER, 1 + JITTER)

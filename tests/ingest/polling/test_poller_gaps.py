@@ -13,8 +13,9 @@ from certstream_tx.ingest.http.errors import BadBody, Lagging, Refused, Throttle
 from certstream_tx.ingest.polling.gap_filling import AGAIN
 from certstream_tx.ingest.polling.ranges import GIVE_UP_SECONDS, NARROW_SECONDS
 from certstream_tx.ingest.state.positions import Positions
+from certstream_tx.ingest.state.saved_log import SavedGap, SavedPosition, SavedRange
 from tests.ingest.fake_log import FakeLog, Follower, events
-from tests.ingest.polling.test_poller import PollerCase
+from tests.ingest.polling.test_poller import KEY, PollerCase
 
 LOST = Refused("not_found", "HTTP 404", 404)
 
@@ -316,6 +317,36 @@ class FillTests(GapCase):
         log.entry_faults = lambda start, end: None
         follower.run(AGAIN[1] * 1.3, 1)
         self.assertEqual((self.lost(follower), follower.stats.verified_size), ([], 2000))
+
+    def test_beyond_the_head(self) -> None:
+        """Of a log that has less than it had, what is there is filled, whatever lies beyond."""
+        ranges = ((100, 150), (900, 1100), (1200, 1210))
+        gaps = tuple(
+            SavedGap(start, end, 1.0, "HTTP 404", 3, SavedRange(start, start, ()))
+            for start, end in ranges
+        )
+        saved = SavedPosition("Test log", "https://log.example", 2000, gaps=gaps)
+        positions = Positions(None, self.clock, lambda write: write())  # type: ignore
+        positions.register(KEY, lambda: saved)
+        positions.unregister(KEY)
+        log = FakeLog(self.clock, 1000)
+        log.entry_faults = covering(995)
+        follower = self.follow(log, positions=positions)
+        follower.run(60)
+        self.assertEqual(self.lost(follower), [(995, 996), (1000, 1100), (1200, 1210)])
+        self.assertEqual(
+            sorted(follower.indexes), [*range(100, 150), *range(900, 995), *range(996, 1000)]
+        )
+        asked = len(log.asked)
+        follower.run(600)
+        self.assertLess(len(log.asked), asked + 10)
+        log.entry_faults = lambda start, end: None
+        log.size = 2010
+        self.read_to(follower, 2010, 60)
+        follower.run(AGAIN[1] * 1.3, 1)
+        self.assertEqual(self.lost(follower), [])
+        late = sorted(message.index for message in follower.published if message.late)
+        self.assertEqual(late, [index for each in ranges for index in range(*each)])
 
     def test_log_down_while_filling(self) -> None:
         """A log that cannot be reached is not held against the gap."""
