@@ -83,7 +83,8 @@ class GapFilling:
         Where nothing can for a while, what can be read from its end on: a gap that was opened in
         haste, for all that lay before entries that could be read, has those there.
         """
-        start = at = gap.at if gap.start < gap.at < gap.end else gap.start
+        ahead = gap.start < gap.at < gap.end and not self._gaps.full
+        start = at = gap.at if ahead else gap.start
         head = await self._heads.reaching(0)
         # What lies beyond the head (of a log that took entries back) must not keep others waiting.
         end = min(gap.end, head.size)
@@ -107,6 +108,8 @@ class GapFilling:
                 size = (stop - at) // 2
             else:
                 at, size, failures = stop, 0, failures + 1
+                if self._gaps.full:
+                    break
         if failures == FAILURES_A_ROUND:
             read += await self._from_end(at, end, width, head)
         self._put_off(start, at, end, read=read > 0, reached=count is not None)

@@ -19,9 +19,10 @@ from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx.ingest.state.gaps")
 
-MAX_GAPS: Final = 256
-"""Of one log; each takes up to 3 KB in the state file. When there are more, the two that are
-closest become one: what lies between them comes once more."""
+MAX_GAPS: Final = 1024
+"""Of one log; each takes 1 to 3 KB in the state file, and all of them 5 ms a second to be written.
+When there are more, the two that are closest become one, and none is filled but from its beginning:
+that would make two of it again, and what lies between them would come again and again."""
 
 
 CANNOT_BE_READ: Final = (
@@ -108,6 +109,11 @@ class Gaps:
     def open(self) -> list[Gap]:
         """Those in which entries are missing."""
         return [gap for gap in self._gaps if gap.open]
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many as there may be: none is to be made into two."""
+        return len(self.open) >= MAX_GAPS
 
     @property
     def complete_before(self) -> int | None:

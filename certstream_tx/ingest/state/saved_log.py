@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from certstream_tx.ct.merkle import HASH_SIZE, MAX_SIZE, CompactRange
 from certstream_tx.ct.signatures import SignedHead
-from certstream_tx.ingest.state.gaps import MAX_GAPS, Gap
+from certstream_tx.ingest.state.gaps import Gap
 
 MAX_HEADS = 8
 """Heads not reached yet that are kept; a log in sight of its head has one."""
@@ -220,8 +220,6 @@ def _write_gap(gap: SavedGap) -> dict[str, object]:
 def _read_gaps(value: Any, position: int) -> tuple[SavedGap, ...]:
     """In order, none overlapping, all before the position; a closed one may wait among them."""
     gaps = tuple(_read_gap(gap) for gap in _list(value))
-    if len(gaps) > 2 * MAX_GAPS:
-        raise StateError(f"{len(gaps)} gaps")
     ends = (0, *(gap.end for gap in gaps))
     starts = (*(gap.start for gap in gaps), position)
     if any(end > start for end, start in zip(ends, starts, strict=True)):
