@@ -14,6 +14,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.sync import client as websockets
 
+from tests.integration.handed_over import launcher
 from tests.integration.server_process import BIN, LOCAL, ServerProcess
 from tests.serve.certificates import make_pair
 
@@ -47,18 +48,14 @@ class EndpointTests(SynchronousTestCase):
         self.addCleanup(self.inherited.close)
 
     def server(self) -> ServerProcess:
-        # systemd hands over sockets as descriptors from 3 on, to the process with this id.
-        activation = 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec "$@"'
-        number = self.inherited.fileno()
-        os.set_inheritable(number, True)
         return ServerProcess(
             "--demo",
             *("--listen", f"unix:{self.path}"),
             *("--listen", "systemd:domain=INET:name=web"),
             *("--listen", f"haproxy:{LOCAL}"),
-            launcher=("sh", "-c", activation, str(number), *TWISTD),
+            launcher=(*launcher(self.inherited, "web"), *TWISTD),
             listen=None,
-            pass_fds=(number,),
+            pass_fds=(self.inherited.fileno(),),
         )
 
     def test_every_kind(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.integration.handed_over import launcher
 from tests.integration.server_process import BIN, clean_environment
 
 PATIENCE = 20.0
@@ -34,19 +35,13 @@ class ServiceManagerTests(SynchronousTestCase):
     def start(self) -> subprocess.Popen[bytes]:
         """The server with the socket as its descriptor 3, in a process that knows its own id."""
         environment = clean_environment(
-            LISTEN_FDS="1",
-            LISTEN_FDNAMES="http",
             NOTIFY_SOCKET=str(Path(self.folder) / "notify"),
             WATCHDOG_USEC="200000",
         )
         with (Path(self.folder) / "output").open("ab") as output:
             process = subprocess.Popen(
                 [
-                    "/bin/sh",
-                    "-c",
-                    'exec 3<&"$1"; shift; export LISTEN_PID=$$; exec "$@"',
-                    "sh",
-                    str(self.port.fileno()),
+                    *launcher(self.port, "http"),
                     str(BIN / "twistd"),
                     *("--nodaemon", "--pidfile=", "certstream", "--demo"),
                     *("--listen", "systemd:domain=INET6:name=http"),
