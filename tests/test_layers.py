@@ -33,6 +33,7 @@ LAYER = {
 WITHIN = {
     "ingest": [
         "wakeup",
+        "turns",
         "poll_settings",
         "http",
         "pacing",

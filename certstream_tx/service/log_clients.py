@@ -17,6 +17,7 @@ from certstream_tx.ingest.http.http_client import LogHTTPClient, make_http_clien
 from certstream_tx.ingest.http.proxies import Proxies, ProxySettingError
 from certstream_tx.ingest.pacing.pace import Pace, operator_interval, operator_key
 from certstream_tx.ingest.poll_settings import PollSettings
+from certstream_tx.ingest.turns import Turns
 from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx")
@@ -38,7 +39,11 @@ class LogClients:
         proxies = _proxies(environment or {})
         self.http: LogHTTPClient = make_http_client(reactor, proxies=proxies)
         self.fetcher = Fetcher(
-            self.http, reactor, config.user_agent, config.ct_log.request_timeout_secs
+            self.http,
+            reactor,
+            config.user_agent,
+            config.ct_log.request_timeout_secs,
+            turns=Turns(reactor),
         )
         self.issuers = IssuerCache(reactor)
         self._paces: dict[str, Pace] = {}

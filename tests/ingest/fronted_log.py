@@ -21,6 +21,7 @@ from certstream_tx.ingest.clients.rfc6962 import RFC6962Client
 from certstream_tx.ingest.clients.static import StaticClient
 from certstream_tx.ingest.http.fetch import Fetcher
 from certstream_tx.ingest.pacing.pace import Pace
+from certstream_tx.ingest.turns import Turns
 from certstream_tx.stats import LogStats
 
 URL = "https://log.example/2026"
@@ -89,6 +90,15 @@ class Front(Resource):
         return self.behind
 
 
+class AtOnce(Clock):
+    """A clock on which whatever is to be in the next turn is now."""
+
+    def callLater(self, when: float, what: Callable[..., object], *a: Any, **kw: Any) -> Any:
+        if when:
+            return super().callLater(when, what, *a, **kw)
+        what(*a, **kw)
+
+
 class FrontedLog:
     """A demonstration log of ``size`` entries, its front, and all that a client needs."""
 
@@ -103,7 +113,13 @@ class FrontedLog:
             name=self.log.name, url=URL, kind=kind, log_id=self.log.log_id, key=self.log.key
         )
         self.stats = LogStats(self.log.name, URL, kind, None, self.listed.log_id_base64)
-        self.fetcher = Fetcher(HTTPClient(self.agent), self.clock, "tests (a@b.example)", 30.0)
+        self.fetcher = Fetcher(
+            HTTPClient(self.agent),
+            self.clock,
+            "tests (a@b.example)",
+            30.0,
+            turns=Turns(AtOnce() if clock is None else clock),
+        )
         self.pace = Pace(self.clock, 0.0)
 
     def asked(self) -> list[str]:

@@ -1,6 +1,6 @@
 """All requests of one log: each in its turn, and counted."""
 
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.ingest.http.errors import BadSignature, FetchError, Throttled, Unavailable
 from certstream_tx.ingest.http.fetch import Fetcher
+from certstream_tx.ingest.http.gzip_stream import gunzip
 from certstream_tx.ingest.pacing.depth import Depth
 from certstream_tx.ingest.pacing.pace import Pace
 from certstream_tx.stats import LogStats
@@ -17,6 +18,9 @@ T = TypeVar("T")
 
 MAX_HEAD: Final = 64 * 1024
 """Bytes of an STH or a checkpoint with all its cosignatures."""
+
+DECODED_AT_ONCE: Final = 16 * 1024
+"""Bytes of a body that is not worth a turn of its own: tens of microseconds."""
 
 
 class LogRequests:
@@ -70,6 +74,19 @@ class LogRequests:
         if teaches_depth:
             self._depth.answered(self._clock.seconds() - sent_at, self._pace.interval)
         return body
+
+    async def decode(self, body: bytes, decode: Callable[[], T]) -> T:
+        """What ``decode()`` makes of a body: in its turn among those of all logs, if it is large.
+
+        Raises what that raises.
+        """
+        if len(body) <= DECODED_AT_ONCE:
+            return decode()
+        return await self._fetcher.turns.do(decode)
+
+    async def gunzip(self, body: bytes, max_bytes: int) -> bytes:
+        """A body that is gzip, unfolded in turns; BadBody if it is broken, cut or too large."""
+        return await self._fetcher.turns.work(gunzip(body, max_bytes))
 
     @contextmanager
     def counting(self) -> Iterator[None]:

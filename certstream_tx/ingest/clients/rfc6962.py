@@ -184,7 +184,7 @@ class RFC6962Client:
             )
         except Refused as error:
             raise _behind(error, end, head_size) or error from None
-        page, count = read_page(body, end - start)
+        page, count = await self._requests.decode(body, lambda: read_page(body, end - start))
         if not 0 < count <= end - start:
             raise BadBody(f"get-entries gave {count} entries where {end - start} were asked")
         return page, count
@@ -196,7 +196,9 @@ class RFC6962Client:
             params={"leaf_index": index, "tree_size": size},
             max_bytes=MAX_PROOF,
         )
-        answer = read_answer(ENTRY_AND_PROOF, body, "get-entry-and-proof")
+        answer = await self._requests.decode(
+            body, lambda: read_answer(ENTRY_AND_PROOF, body, "get-entry-and-proof")
+        )
         return leaf_hash(answer.leaf_input), answer.audit_path or []
 
     async def _proof_by_hash(
@@ -213,7 +215,9 @@ class RFC6962Client:
             )
         except Refused as error:
             raise _behind(error, index + 1, size) or refusal from None
-        answer = read_answer(PROOF, body, "get-proof-by-hash")
+        answer = await self._requests.decode(
+            body, lambda: read_answer(PROOF, body, "get-proof-by-hash")
+        )
         if answer.leaf_index != index:
             # The same leaf twice in the log: the proof of the other one proves another range.
             raise BadBody(f"get-proof-by-hash gave entry {answer.leaf_index} instead of {index}")

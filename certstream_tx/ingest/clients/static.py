@@ -23,9 +23,9 @@ from certstream_tx.ingest.clients.issuers import MAX_ISSUER, IssuerCache
 from certstream_tx.ingest.clients.log_client import Served
 from certstream_tx.ingest.clients.log_requests import MAX_HEAD, LogRequests, all_of
 from certstream_tx.ingest.clients.tile_edge import TileEdge
-from certstream_tx.ingest.http.body import GZIP_MAGIC, gunzip
 from certstream_tx.ingest.http.errors import BadBody, BadSignature, Lagging, MerkleMismatch, Refused
 from certstream_tx.ingest.http.fetch import Fetcher
+from certstream_tx.ingest.http.gzip_stream import GZIP_MAGIC
 from certstream_tx.ingest.pacing.pace import Pace
 from certstream_tx.stats import LogStats
 
@@ -188,7 +188,7 @@ class StaticClient:
             raise
         self._stats.tiles_fetched += 1
         try:
-            return read_data_tile(body, first, got)
+            return await self._requests.decode(body, lambda: read_data_tile(body, first, got))
         except TileError as error:
             raise BadBody(str(error)) from None
 
@@ -235,7 +235,7 @@ class StaticClient:
         # Files that are stored as gzip may come without a word about it. No tile begins so: its
         # first bytes would be a time in the year 72,000.
         if level == "data" and body.startswith(GZIP_MAGIC):
-            return gunzip(body, max_bytes)
+            return await self._requests.gunzip(body, max_bytes)
         return body
 
     async def _chains(self, leaves: list[TileLeaf]) -> list[tuple[bytes, ...]]:

@@ -1,13 +1,13 @@
 """Reading one HTTP body: bounded in bytes and in time, and really gone when it is given up.
 
 Neither Twisted nor treq closes the connection when the reading of a body is cancelled, and neither
-bounds what gzip unfolds to, so this protocol does both.
+bounds what gzip unfolds to, so this protocol does both. What unfolds to much does so in turns.
 """
 
-import zlib
+from collections.abc import Generator
 from typing import Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -16,6 +16,8 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
 from certstream_tx.ingest.http.errors import BadBody, FetchError, Unavailable
+from certstream_tx.ingest.http.gzip_stream import SLICE, GzipStream, too_large
+from certstream_tx.ingest.turns import Turns
 
 _SMALL_PIECE: Final = 4096
 """Bytes. Smaller pieces are put together: kept apart, each costs more than it holds."""
@@ -23,23 +25,11 @@ _SMALL_PIECE: Final = 4096
 _JOINED_PIECES: Final = 64 * 1024
 """Bytes of small pieces put together before a new heap of them is begun."""
 
-_GZIP: Final = 16 + zlib.MAX_WBITS
+_AT_ONCE: Final = 64 * 1024
+"""Bytes that are unfolded as they come; the rest waits for its turn."""
 
-GZIP_MAGIC: Final = b"\x1f\x8b"
-
-
-def gunzip(data: bytes, max_bytes: int) -> bytes:
-    """One whole gzip stream, unfolded; BadBody if it is broken, cut or too large."""
-    stream = zlib.decompressobj(_GZIP)
-    try:
-        plain = stream.decompress(data, max_bytes + 1)
-    except zlib.error as error:
-        raise BadBody(f"not gzip: {error}", "bad_encoding") from None
-    if len(plain) > max_bytes:
-        raise BadBody(f"more than {max_bytes} bytes when decompressed", "too_large")
-    if not stream.eof or stream.unused_data:
-        raise BadBody("the gzip stream does not end where the body ends", "bad_encoding")
-    return plain
+_PACKING: Final = 64 * 1024
+"""Bytes by which gzip may be larger than what it holds."""
 
 
 class BodyReader(Protocol):
@@ -57,6 +47,7 @@ class BodyReader(Protocol):
         gzip: bool,
         stall: float,
         deadline: float,
+        turns: Turns,
         cut_at_limit: bool = False,
     ) -> None:
         """``stall`` in seconds between two pieces; ``deadline`` is a time of ``clock``."""
@@ -66,7 +57,11 @@ class BodyReader(Protocol):
         self._stall = stall
         self._deadline = deadline
         self._cut_at_limit = cut_at_limit
-        self._gunzip = zlib.decompressobj(_GZIP) if gzip else None
+        self._gzip = GzipStream() if gzip else None
+        self._turns = turns
+        self._packed = 0
+        self._unfolding: Deferred[None] | None = None
+        self._ended = False
         self._size = 0
         self._pieces: list[bytes | bytearray] = []
         self._finished = False
@@ -81,23 +76,19 @@ class BodyReader(Protocol):
         if self._finished:
             return
         self._heard = self._clock.seconds()
-        if self._gunzip is not None:
-            try:
-                data = self._gunzip.decompress(data, self._max_bytes - self._size + 1)
-            except zlib.error as error:
-                self._give_up(BadBody(f"not gzip: {error}", "bad_encoding"))
-                return
-        self._size += len(data)
-        if len(data) >= _SMALL_PIECE:
-            self._pieces.append(data)
-        elif data:
-            self._join_small(data)
-        if self._size > self._max_bytes:
-            if self._cut_at_limit:
-                self._finish(b"".join(self._pieces)[: self._max_bytes])
-                self._close()
-            else:
-                self._give_up(BadBody(f"more than {self._max_bytes} bytes", "too_large"))
+        if self._gzip is None:
+            self._take(data)
+            return
+        self._gzip.feed(data)
+        self._packed += len(data)
+        if self._packed > self._max_bytes + _PACKING:
+            self._give_up(too_large(self._max_bytes))
+        elif self._unfolding is None:
+            self._unfold(self._gzip, _AT_ONCE)
+            if self._gzip.waiting and not self._finished:
+                unfolding = self._turns.unfold(self._unfold_on(self._gzip))
+                unfolding.addErrback(lambda failure: failure.trap(CancelledError))
+                self._unfolding = None if unfolding.called else unfolding
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The end of the body, or of the connection within it."""
@@ -108,10 +99,49 @@ class BodyReader(Protocol):
         if reason.check(ResponseDone, PotentialDataLoss) is None:
             cause = innermost_cause(reason.value or ConnectionDone())
             self._give_up(Unavailable("cut", f"the connection ended in the answer: {cause}"))
-        elif self._gunzip is not None and not (self._gunzip.eof and not self._gunzip.unused_data):
-            self._give_up(
-                BadBody("the gzip stream does not end where the body ends", "bad_encoding")
-            )
+        elif self._unfolding is not None:
+            self._ended = True
+            self._stop_watching()
+        else:
+            self._end()
+
+    def _unfold(self, stream: GzipStream, most: int) -> None:
+        try:
+            self._take(stream.unfold(min(most, self._max_bytes - self._size + 1)))
+        except BadBody as error:
+            self._give_up(error)
+
+    def _unfold_on(self, stream: GzipStream) -> Generator[None, None, None]:
+        """What there is by now, a slice in each turn."""
+        while stream.waiting and not self._finished:
+            self._unfold(stream, SLICE)
+            self._heard = self._clock.seconds()
+            yield
+        self._unfolding = None
+        if self._ended and not self._finished:
+            self._end()
+
+    def _take(self, data: bytes) -> None:
+        self._size += len(data)
+        if len(data) >= _SMALL_PIECE:
+            self._pieces.append(data)
+        elif data:
+            self._join_small(data)
+        if self._size > self._max_bytes:
+            if self._cut_at_limit:
+                self._finish(b"".join(self._pieces)[: self._max_bytes])
+                self._close()
+            elif self._gzip is not None:
+                self._give_up(too_large(self._max_bytes))
+            else:
+                self._give_up(BadBody(f"more than {self._max_bytes} bytes", "too_large"))
+
+    def _end(self) -> None:
+        try:
+            if self._gzip is not None:
+                self._gzip.end()
+        except BadBody as error:
+            self._give_up(error)
         else:
             self._finish(b"".join(self._pieces))
 
@@ -149,6 +179,11 @@ class BodyReader(Protocol):
     def _stop(self) -> None:
         self._finished = True
         self._pieces = []
+        self._stop_watching()
+        if self._unfolding is not None:
+            self._unfolding.cancel()
+
+    def _stop_watching(self) -> None:
         if self._watch is not None and self._watch.active():
             self._watch.cancel()
         self._watch = None

@@ -29,6 +29,7 @@ from certstream_tx.ingest.http.errors import (
 )
 from certstream_tx.ingest.http.http_client import make_http_client
 from certstream_tx.ingest.http.retry_after import parse_retry_after
+from certstream_tx.ingest.turns import Turns
 
 __all__ = [
     "BadBody",
@@ -66,8 +67,13 @@ class Fetcher:
         user_agent: str,
         timeout: float,
         stall: float = STALL_TIMEOUT,
+        turns: Turns | None = None,
     ) -> None:
-        """``timeout``: seconds for a whole request with its body; ``stall``: between its pieces."""
+        """``timeout``: seconds for a whole request with its body; ``stall``: between its pieces.
+
+        ``turns``: of all logs, of which none may keep the reactor for long; None: of this one's.
+        """
+        self.turns: Final = turns or Turns(clock)
         self._http = http
         self._clock = clock
         self._headers = Headers({b"User-Agent": [user_agent.encode("utf-8")]})
@@ -107,6 +113,7 @@ class Fetcher:
             gzip=gzip,
             stall=min(self._stall, timeout),
             deadline=deadline,
+            turns=self.turns,
             cut_at_limit=not fine,
         )
         refusal = self._refusal(response, max_bytes) if fine else None
