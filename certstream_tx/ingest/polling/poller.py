@@ -249,7 +249,7 @@ class LogPoller(Service):
         self._trust.begin(position, saved)
         if followed.final_size is not None and followed.final_root is not None:
             final = SignedHead(followed.final_size, 0, followed.final_root, b"")
-            self._trust.verification.expect(final)
+            self._trust.listed(final)
         self._stats.position = self._stats.started_at = position
         log.info(
             "{log}: {begins} at entry {position} of {size}",

@@ -37,7 +37,8 @@ MAX_WRONG: Final = 8
 class Inquiry:
     """Takes the doubts about one log one by one.
 
-    ``head_at(size)`` gives the head that was verified there, if it is known; ``hand_on(entries)``
+    ``head_at(size)`` gives the head that was verified there, if it is known; ``signed(head)``
+    whether one (None: one that proved a tree) can be held against the log; ``hand_on(entries)``
     publishes entries that had come otherwise before; ``settled(doubt, tree)``
     is told the tree that is right after all; ``forked(head, proven)`` of a head whose tree does not
     extend the one that was verified; ``caught(doubt)`` that there is no way out.
@@ -54,6 +55,7 @@ class Inquiry:
         evidence: Evidence,
         *,
         head_at: Callable[[int], SignedHead | None],
+        signed: Callable[[SignedHead | None], bool],
         hand_on: Callable[[list[Entry]], Awaitable[None]],
         settled: Callable[[Doubt, CompactRange], None],
         forked: Callable[[SignedHead, CompactRange], None],
@@ -67,6 +69,7 @@ class Inquiry:
         self._stats = stats
         self._evidence = evidence
         self._head_at = head_at
+        self._signed = signed
         self._hand_on = hand_on
         self._settled = settled
         self._forked = forked
@@ -173,6 +176,16 @@ class Inquiry:
 
     async def _uphold(self, doubt: Doubt, reading: Reading) -> None:
         """It stays: the log contradicts itself, or does not give what it signed."""
+        if not self._signed(doubt.head):
+            log.warn(
+                "{log}: its entries {start} to {last} do not lead to the root {root} the second"
+                " time either, but there is no signature for that: nothing is held against it",
+                log=self._about.name,
+                start=doubt.start,
+                last=doubt.end - 1,
+                root=doubt.root.hex(),
+            )
+            return
         verified = self._head_at(reading.base.size)
         document: dict[str, object] = {
             "explanation": "The entries do not lead to the root that the log signed, or proved.",

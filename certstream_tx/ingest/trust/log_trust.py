@@ -71,6 +71,7 @@ class Trust:
             stats,
             evidence,
             head_at=self.verification.head_at,
+            signed=self._signed,
             hand_on=hand_on,
             settled=self._settled,
             forked=self._forked,
@@ -89,6 +90,7 @@ class Trust:
         self._older = OlderHeads(client, heads, outcomes, clock, self._does_not_extend)
         self._rollback = Rollback(stats, clock, self._rolled_back)
         self._told: set[tuple[SignedHead, SignedHead]] = set()
+        self._listed: SignedHead | None = None
 
     def loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What is to run as long as the log is followed."""
@@ -139,6 +141,11 @@ class Trust:
         self.gaps.filled(entries[0].index, [entry.leaf_hash for entry in entries])
         self.verification.complete()
 
+    def listed(self, head: SignedHead) -> None:
+        """The list of logs says that this is the last head, of which it gives no signature."""
+        self._listed = head
+        self.verification.expect(head)
+
     def seen(self, head: SignedHead) -> None:
         """A head came, whichever."""
         self.verification.expect(head)
@@ -146,7 +153,7 @@ class Trust:
 
     def contradicts(self, one: SignedHead, other: SignedHead) -> None:
         """Two heads of one size have different roots."""
-        if self._is_new(one, other):
+        if self._is_new(one, other) and self._both_signed(one, other):
             log.error(
                 "{log} signed two different trees of {size} entries, with roots {one} and {other}",
                 log=self._about.name,
@@ -192,7 +199,7 @@ class Trust:
 
     def _does_not_extend(self, older: SignedHead, newer: SignedHead, proven: CompactRange) -> None:
         """The tree of one head is not the beginning of that of a larger one."""
-        if self._is_new(older, newer):
+        if self._is_new(older, newer) and self._both_signed(older, newer):
             log.error(
                 "{log} signed a tree of {older} entries that is not the beginning of the tree of"
                 " {newer} which it signed as well",
@@ -224,6 +231,25 @@ class Trust:
         self._stats.contradictions += 1
         self._evidence.keep(self._about, FOR_EVER, document)
         self._mark()
+
+    def _signed(self, head: SignedHead | None) -> bool:
+        """Whether a head can be held against the log; None: one that proved something."""
+        return not self._stats.keyless and (head is None or head != self._listed)
+
+    def _both_signed(self, one: SignedHead, other: SignedHead) -> bool:
+        """Whether two heads that cannot both be true are its own; else this is told alone."""
+        if self._signed(one) and self._signed(other):
+            return True
+        self._stats.root_mismatches += 1
+        log.warn(
+            "{log}: its tree of {size} entries with root {root} does not fit another one of"
+            " {other}, but there is no signature of its own for both: nothing is held against it",
+            log=self._about.name,
+            size=one.size,
+            root=one.root.hex(),
+            other=other.size,
+        )
+        return False
 
     def _is_new(self, one: SignedHead, other: SignedHead) -> bool:
         new = (one, other) not in self._told
