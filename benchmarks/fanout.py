@@ -118,10 +118,11 @@ class Measured:
         """Of a table's row."""
         lost = f", {self.dropped} dropped" if self.dropped else ""
         share, p50, p99 = f"{self.share:.1%}", f"{self.p50:.1f}", f"{self.p99:.1f}"
+        messages = f"{self.messages:,.0f}"
         if self.p50 < 0:  # the load client does not look into what is compressed
-            share = p50 = p99 = "-"
+            share = messages = p50 = p99 = "-"
         return (
-            f"{share}{lost} | {self.messages:,.0f} | {self.megabytes:,.0f} | "
+            f"{share}{lost} | {messages} | {self.megabytes:,.0f} | "
             f"{p50} | {p99} | {self.cores:.2f} | {self.memory:.0f}"
         )
 
