@@ -42,7 +42,8 @@ bench: $(VENV)/.dev
 soak: $(VENV)/.dev
 	$(BIN)/python -m twisted.trial --temp-directory=$(VENV)/trial tests.soak.soak_kill \
 		tests.soak.soak_limits tests.soak.soak_reload tests.soak.soak_stop tests.soak.soak_idle \
-		tests.soak.soak_churn tests.soak.soak_slow tests.soak.soak_faults tests.soak.soak_logs tests.soak.soak_autobahn
+		tests.soak.soak_churn tests.soak.soak_slow tests.soak.soak_faults tests.soak.soak_logs \
+		tests.soak.soak_autobahn
 
 ## pages that are generated from code
 docs: $(VENV)/.run
