@@ -7,16 +7,34 @@ answers come in one turn, are bounded here.
 from collections import deque
 from collections.abc import Callable, Generator
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.python.failure import Failure
 
 SLICE_SECONDS: Final = 0.004
 """The longest time, but for one piece of work, that the reactor is kept from its sockets."""
 
 T = TypeVar("T")
+
+
+class _Outcome(Generic[T]):
+    """What a piece of work gave. A Deferred that failed would keep its error, whose frames know the
+    Deferred in turn, and with them the body, until the next search for cycles."""
+
+    def __init__(self, value: T | None = None, error: Exception | None = None) -> None:
+        self._value = value
+        self._error = error
+
+    def get(self) -> T:
+        """What it gave, or the error, which is known here no longer. To be asked once."""
+        error, self._error = self._error, None
+        if error is None:
+            return cast(T, self._value)
+        try:
+            raise error
+        finally:
+            del error
 
 
 class _Task:
@@ -55,12 +73,12 @@ class Turns:
 
     async def work(self, pieces: Generator[None, None, T]) -> T:
         """What work in several pieces gives; it yields between two. Cancelled, it ends there."""
-        result: T = await self._begin(pieces, self._decoding)
-        return result
+        outcome: _Outcome[T] = await self._begin(pieces, self._decoding)
+        return outcome.get()
 
     def unfold(self, pieces: Generator[None, None, None]) -> "Deferred[None]":
         """Work at this after all else."""
-        return self._begin(pieces, self._unfolding)
+        return self._begin(pieces, self._unfolding).addCallback(_Outcome.get)
 
     def _begin(self, pieces: Generator[None, None, Any], queue: "deque[_Task]") -> "Deferred[Any]":
         task = _Task(pieces, queue, self._cancelled)
@@ -94,25 +112,24 @@ class Turns:
             self._arrange()
 
     def _work_at(self, task: _Task) -> None:
-        result: object = None
+        outcome: _Outcome[Any] | None = None
         try:
             next(task.pieces)
-            over = False
         except StopIteration as end:
-            result, over = end.value, True
-        except Exception:
-            result, over = Failure(), True
+            outcome = _Outcome(end.value)
+        except Exception as error:
+            outcome = _Outcome(error=error)
         # Who waits goes on only here, where no exception is being handled.
         try:
             if task.done.called:  # it was cancelled meanwhile
                 task.pieces.close()
-            elif over:
-                task.done.callback(result)
+            elif outcome is not None:
+                task.done.callback(outcome)
             else:
                 task.queue.appendleft(task)
         finally:
-            # A failure knows this frame: were it known here, it and the body would live on.
-            del task, result
+            # An error knows this frame: were it known here, it and the body would live on.
+            del task, outcome
 
 
 def _at_once(work: Callable[[], T]) -> Generator[None, None, T]:
