@@ -15,9 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.ct.entry import Entry, entry_of, read_entry
 from certstream_tx.ct.tiles import read_data_tile
 from certstream_tx.message.documents import Message, Source, build_message
+from tests.checkout import FIXTURES
 from tests.golden.assemble import (
     ANY_REASON,
-    FIXTURES,
     HERE,
     LIVE_SOURCES,
     MADE_LOG,

@@ -2,12 +2,14 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from random import SystemRandom
 from typing import Any, Final
 
-from certstream_tx.command_line.failure import CommandError, read_bounded
+from certstream_tx.command_line.failure import CommandError
 from certstream_tx.command_line.known_logs import known_logs, log_clients
 from certstream_tx.command_line.lines import writer
+from certstream_tx.command_line.state_files import state_at
 from certstream_tx.config import Config
 from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.json_values import one_line
@@ -17,12 +19,9 @@ from certstream_tx.ingest.clients.log_client import LogClient
 from certstream_tx.ingest.http.errors import FetchError, Unavailable
 from certstream_tx.ingest.state.gaps import Gap
 from certstream_tx.ingest.state.late import Differs, LatePosition
-from certstream_tx.ingest.state.saved_log import SavedPosition
+from certstream_tx.ingest.state.saved_log import SavedGap, SavedPosition
 from certstream_tx.ingest.state.state_file import (
-    MAX_STATE_BYTES,
     State,
-    StateError,
-    read_state,
     replace_file,
     write_state,
 )
@@ -46,14 +45,11 @@ async def fill(reactor: Any, config: Config, path: str, stream: str) -> int:
     lock = StateLock(path)
     try:
         lock.take()
-        state = read_state(read_bounded(path, MAX_STATE_BYTES))
-        return await _fill(reactor, config, path, state, stream)
+        return await _fill(reactor, config, path, state_at(path), stream)
     except StateFileError as error:
         raise CommandError(
             f"{error}. (A running server tries gaps by itself; SIGHUP has it try all of them now)"
         ) from error
-    except StateError as error:
-        raise CommandError(f"{path}: {error}") from error
     finally:
         lock.release()
 
@@ -67,10 +63,10 @@ async def _fill(reactor: Any, config: Config, path: str, state: State, stream: s
         for key, saved in lacking.items():
             log = logs.get(key)
             if log is None:
-                missing += sum(gap.end - gap.start for gap in saved.gaps)
+                missing += _missing(saved.gaps)
                 _say(f"{saved.name}: not in the configuration, nor in a log list")
                 continue
-            filling = LogFilling(reactor, clients, log, saved, path, state, key, stream)
+            filling = LogFilling(reactor, clients, log, path, state, stream)
             missing += await filling.run()
     finally:
         await clients.http.close()
@@ -86,20 +82,17 @@ class LogFilling:
         reactor: Any,
         clients: LogClients,
         log: Log,
-        saved: SavedPosition,
         path: str,
         state: State,
-        key: str,
         stream: str,
     ) -> None:
         self._reactor = reactor
         self._clients = clients
         self._log = log
         self._stats = stats_of(log)
-        self._late = LatePosition(saved, self._stats, reactor)
+        self._late = LatePosition(state.positions[log.state_key], self._stats, reactor)
         self._path = path
         self._state = state
-        self._key = key
         self._write = writer(log, stream, late=True)
         self._rng = SystemRandom()
         self._reason = ""
@@ -115,8 +108,8 @@ class LogFilling:
             _say(f"{self._log.name} cannot be reached: {error.reason}")
         except (SignatureError, Differs) as error:
             _say(f"{self._log.name}: NOT VERIFIED: {error}")
-            return sum(gap.end - gap.start for gap in self._state.positions[self._key].gaps)
-        return sum(gap.end - gap.start for gap in self._late.open)
+            return _missing(self._state.positions[self._log.state_key].gaps)
+        return _missing(self._late.open)
 
     async def _gap(self, client: LogClient, gap: Gap) -> None:
         """Read what can be read of a gap, in pieces as small as need be."""
@@ -166,7 +159,7 @@ class LogFilling:
         return True
 
     def _save(self, saved: SavedPosition) -> None:
-        self._state.positions[self._key] = saved
+        self._state.positions[self._log.state_key] = saved
         try:
             replace_file(self._path, write_state(self._state.positions))
         except OSError as error:
@@ -174,6 +167,10 @@ class LogFilling:
                 f"{self._path} cannot be written: {error.strerror or error}; what came last is"
                 " still missing in it"
             ) from error
+
+
+def _missing(gaps: Iterable[Gap | SavedGap]) -> int:
+    return sum(gap.end - gap.start for gap in gaps)
 
 
 def _say(what: str) -> None:

@@ -13,13 +13,14 @@ from time import time
 from typing import NamedTuple
 
 from certstream_tx.command_line.configuration import in_force
-from certstream_tx.command_line.failure import CommandError, read_bounded
+from certstream_tx.command_line.failure import CommandError
 from certstream_tx.command_line.filling import fill
 from certstream_tx.command_line.in_reactor import in_reactor
 from certstream_tx.command_line.lines import STREAMS
+from certstream_tx.command_line.state_files import state_at
 from certstream_tx.ct.json_values import one_line
 from certstream_tx.ingest.state.saved_log import SavedGap, SavedPosition
-from certstream_tx.ingest.state.state_file import MAX_STATE_BYTES, State, StateError, read_state
+from certstream_tx.ingest.state.state_file import State
 
 
 class Missing(NamedTuple):
@@ -38,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
         raise CommandError("ct_log.state_file is null: --state says where the state file is")
     if given.fill:
         return in_reactor(lambda reactor: fill(reactor, config, path, given.stream))
-    missing = list(gaps_of(read(path)))
+    missing = list(gaps_of(state_at(path)))
     print(as_json(missing) if given.json else as_text(missing, time()))
     return 0
 
@@ -60,14 +61,6 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--fill", action="store_true", help="try all of them now")
     add("--stream", choices=STREAMS, default="full", help="which message (default: full)")
     return parser
-
-
-def read(path: str) -> State:
-    """The state file there. Raises CommandError."""
-    try:
-        return read_state(read_bounded(path, MAX_STATE_BYTES))
-    except StateError as error:
-        raise CommandError(f"{path}: {error}") from error
 
 
 def gaps_of(state: State) -> Iterable[Missing]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from certstream_tx.command_line.configuration import in_force
 from certstream_tx.command_line.failure import CommandError, read_bounded
+from certstream_tx.command_line.state_files import state_at
 from certstream_tx.config import Config, ConfigError
 from certstream_tx.ct.log_list import Log, LogListError
 from certstream_tx.ingest.lists.list_cache import ListCache, SignedList
@@ -21,9 +22,7 @@ from certstream_tx.ingest.state.state_file import (
     MAX_STATE_BYTES,
     SavedPosition,
     State,
-    StateError,
     bare_url,
-    read_state,
     replace_file,
     write_state,
 )
@@ -53,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     target = given.output or config.ct_log.state_file
     if target is None and not given.dry_run:
         raise CommandError("ct_log.state_file is null: --output says where to write")
-    state = _read(given.file)
+    state = state_at(given.file)
     listed = _listed(config)
     matched = match(state, listed, followed(listed, config))
     outcome = f"{len(matched.positions)} positions would be written, nothing was (--dry-run)"
@@ -129,13 +128,6 @@ def _by_url(logs: Iterable[Log]) -> Mapping[str, Log]:
         if log.origin is not None:
             found.setdefault(log.origin, log)
     return found
-
-
-def _read(path: str) -> State:
-    try:
-        return read_state(read_bounded(path, MAX_STATE_BYTES))
-    except StateError as error:
-        raise CommandError(f"{path}: {error}") from error
 
 
 def _listed(config: Config) -> tuple[Log, ...]:

@@ -19,7 +19,7 @@ STREAMS: Final[dict[str, Callable[[Message], bytes | None]]] = {
 def writer(log: Log, stream: str, *, late: bool = False) -> Callable[[Sequence[Entry]], None]:
     """Writes the messages about entries of a log; ``late``: with the mark of those from a gap."""
     write, encode = sys.stdout.buffer.write, STREAMS[stream]
-    source = Source(log.name, log.url, log.operator, log.log_id_base64, log.kind)
+    source = Source.of(log)
 
     def take(entries: Sequence[Entry]) -> None:
         for entry in entries:

@@ -18,5 +18,5 @@ def message_of(entry: Entry, source: Source | Log, *, seen: float | None = None)
     :param seen: Unix seconds, the message's ``seen``; None: now
     """
     if isinstance(source, Log):
-        source = Source(source.name, source.url, source.operator, source.log_id_base64, source.kind)
+        source = Source.of(source)
     return Message(entry, source, time() if seen is None else seen)

@@ -4,12 +4,13 @@
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import msgspec
 from msgspec import UnsetType
 
 from certstream_tx.certificate import Certificate
+from certstream_tx.ct.log_list import Log
 from certstream_tx.ct.tiles import TILE_WIDTH, tile_path
 
 
@@ -29,6 +30,11 @@ class Source:
     operator: str | None
     log_id: str | None
     kind: Literal["rfc6962", "tiled"]
+
+    @classmethod
+    def of(cls, log: Log) -> Self:
+        """A log of a list, or of the configuration."""
+        return cls(log.name, log.url, log.operator, log.log_id_base64, log.kind)
 
     def cert_link(self, index: int) -> str:
         """Where the entry can be had: the request for it alone, or the full data tile that holds

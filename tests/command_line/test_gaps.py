@@ -21,7 +21,8 @@ from certstream_tx.service.log_clients import stats_of
 from tests.command_line.terminal import CommandTestCase
 from tests.demo.http import ask
 from tests.ingest.fake_log import hash_of, range_of
-from tests.ingest.fronted_log import Answer, FrontedLog
+from tests.ingest.faults import Answer
+from tests.ingest.fronted_log import FrontedLog
 from tests.ingest.polling.test_lost_entries import asks_for
 
 SIZE = 600
@@ -169,7 +170,7 @@ class FillingTests(CommandTestCase):
     def fill(self, fronted: FrontedLog, saved: SavedPosition, client: Any) -> int:
         """Try; how many entries are missing then."""
         self.path = self.folder / "state.json"
-        state = State({"key": saved}, "certstream-tx")
+        state = State({fronted.listed.state_key: saved}, "certstream-tx")
         self.out = BytesIO()
         self.patch(sys, "stdout", TextIOWrapper(self.out))
         self.err = self.patched_stderr()
@@ -177,10 +178,8 @@ class FillingTests(CommandTestCase):
             fronted.clock,
             SimpleNamespace(client=lambda log, stats, partial_wait: client),  # type: ignore
             fronted.listed,
-            saved,
             str(self.path),
             state,
-            "key",
             "lite",
         )
         running = Deferred.fromCoroutine(filling.run())
@@ -198,7 +197,8 @@ class FillingTests(CommandTestCase):
 
     def written(self) -> SavedPosition:
         """What was saved."""
-        return read_state(Path(self.path).read_bytes()).positions["key"]
+        (saved,) = read_state(Path(self.path).read_bytes()).positions.values()
+        return saved
 
     def indexes(self) -> list[int]:
         return [json.loads(line)["data"]["cert_index"] for line in self.out.getvalue().splitlines()]

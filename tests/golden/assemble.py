@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.checkout import FIXTURES
 from tests.golden.certificate_writer import PUBLIC_KEY
 
 HERE = Path(__file__).parent
@@ -113,7 +114,6 @@ TILED_SOURCE = LogSource(
     "tiled",
 )
 
-FIXTURES = HERE.parent / "fixtures"
 NAVIGLI_TILE = FIXTURES / "static" / "navigli2025h2" / "tile" / "data" / "000"
 # The made tile is partial and far from the start of its log, so that its path has three parts.
 MADE_TILE_NUMBER = 1_234_067

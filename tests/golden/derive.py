@@ -17,9 +17,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from tests.checkout import FIXTURES
 from tests.golden.assemble import (
     ANY_REASON,
-    FIXTURES,
     HERE,
     LIVE_SOURCES,
     MADE_LOG,

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from treq.client import HTTPClient
@@ -23,26 +22,9 @@ from certstream_tx.ingest.http.fetch import Fetcher
 from certstream_tx.ingest.pacing.pace import Pace
 from certstream_tx.ingest.turns import Turns
 from certstream_tx.stats import LogStats
+from tests.ingest.faults import Answer, Stall
 
 URL = "https://log.example/2026"
-
-
-@dataclass
-class Answer:
-    """What the front answers in the log's place."""
-
-    code: int = 200
-    body: bytes = b""
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-
-
-@dataclass
-class Stall:
-    """An answer of which only this much ever comes; no head either when ``body`` is None."""
-
-    body: bytes | None = None
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    closed: list[Request] = field(default_factory=list)
 
 
 class _Misbehaviour(Resource):

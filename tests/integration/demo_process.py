@@ -1,6 +1,7 @@
 """Demonstration logs in a process of their own, and what is known of them."""
 
 import json
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import Running, log_command, running
+from benchmarks.processes import BIN, Running, log_command, running
+from tests.integration.server_process import clean_environment
 
 
 @dataclass
@@ -20,6 +22,19 @@ class Demo:
     config_file: Path
     """follows them, and nothing else, from their first entry"""
     process: Running
+
+    def run(self, command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """What came of one of ``certstream-tx``'s commands with that configuration."""
+        return subprocess.run(
+            [BIN / "certstream-tx", command, *arguments, "--config", self.config_file],
+            cwd=self.config_file.parent,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks.processes import folder
 from tests.integration.demo_process import demo_logs
-from tests.integration.server_process import BIN, clean_environment
 
 
 class BackfillTests(SynchronousTestCase):
@@ -25,16 +24,7 @@ class BackfillTests(SynchronousTestCase):
 
     def run_command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """What came of it."""
-        return subprocess.run(
-            [BIN / "certstream-tx", "backfill", *arguments, "--config", self.demo.config_file],
-            cwd=self.place,
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return self.demo.run("backfill", *arguments)
 
     def add_to_config(self, **log: str | None) -> None:
         """A log more, or another in its place."""

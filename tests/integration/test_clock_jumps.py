@@ -6,11 +6,11 @@ import sys
 import time
 from contextlib import ExitStack
 
+from tests.checkout import ROOT
 from tests.integration.restarted import RestartedCase
 from tests.integration.server_process import ServerProcess, clean_environment
 
 JUMPING = (sys.executable, "-m", "tests.integration.jumping_twistd", "--nodaemon", "--pidfile=")
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HOUR = 3600.0
 
 
@@ -22,7 +22,7 @@ class ClockJumpTests(RestartedCase):
         on, positions are saved, the client stays."""
         with ExitStack() as stack:
             self.stand_still()
-            environment = clean_environment(CLOCK_JUMPS=f"-{HOUR} {2 * HOUR}", PYTHONPATH=ROOT)
+            environment = clean_environment(CLOCK_JUMPS=f"-{HOUR} {2 * HOUR}", PYTHONPATH=str(ROOT))
             server = stack.enter_context(
                 ServerProcess(directory=str(self.folder), launcher=JUMPING, environment=environment)
             )

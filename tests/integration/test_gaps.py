@@ -16,7 +16,7 @@ from certstream_tx.ingest.state.saved_log import SavedGap, SavedPosition, SavedR
 from certstream_tx.ingest.state.state_file import read_state, write_state
 from certstream_tx.ingest.state.state_lock import StateLock
 from tests.integration.demo_process import demo_logs
-from tests.integration.server_process import BIN, ServerProcess, clean_environment
+from tests.integration.server_process import ServerProcess
 
 SIZE = 600
 PAGES = ((100, 103), (300, 301))
@@ -77,16 +77,7 @@ class GapsTests(SynchronousTestCase):
 
     def gaps(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """What came of it."""
-        return subprocess.run(
-            [BIN / "certstream-tx", "gaps", *arguments, "--config", self.demo.config_file],
-            cwd=self.place,
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return self.demo.run("gaps", *arguments)
 
     def test_filled_by_hand(self) -> None:
         """Every entry comes as a line, and the trees around the holes are whole."""

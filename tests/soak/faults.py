@@ -4,12 +4,10 @@ A fault is made for one log (``made(log)``) and then asked for each request: Non
 answer. ``FAULTS`` names all of them.
 """
 
-import gzip
 import json
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
 from typing import Any, Final
@@ -19,6 +17,7 @@ from certstream_tx.ct.checkpoint import head_signature, write_checkpoint
 from certstream_tx.ct.signatures import SignedHead, digitally_signed, head_input
 from certstream_tx.ct.structs import read_leaf
 from certstream_tx.demo.log import ORIGIN
+from tests.ingest.faults import GZIP, Answer, Cut, Fault, Stall, any_fault, damaged_head
 
 OUTAGE: Final = (12.0, 22.0)
 """seconds of a log's age between which one that has outages has one"""
@@ -28,34 +27,7 @@ CHANGED: Final = 450
 """index of the entry that is changed"""
 
 
-@dataclass
-class Answer:
-    """An answer in the log's place."""
-
-    code: int = 200
-    body: bytes = b""
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-
-
-@dataclass
-class Stall:
-    """An answer that never ends; that never begins if ``body`` is None."""
-
-    body: bytes | None = None
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-
-
-@dataclass
-class Cut:
-    """An answer whose connection ends within it."""
-
-    body: bytes | None = None
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-
-
-Fault = Answer | Stall | Cut | None
 Made = Callable[[Any], Callable[[str], Fault]]
-GZIP: Final = {b"Content-Encoding": b"gzip"}
 
 
 def is_head(path: str) -> bool:
@@ -156,14 +128,7 @@ def ages(log: Any) -> Callable[[str], Fault]:
 
 def bad_signature(log: Any, path: str) -> Fault:
     """A head whose size is not the one that was signed."""
-    body = log.honest(path)
-    if path == "checkpoint":
-        lines = body.split(b"\n")
-        lines[1] = b"%d" % (int(lines[1]) + 1)
-        return Answer(200, b"\n".join(lines))
-    sth = json.loads(body)
-    sth["tree_size"] += 1
-    return Answer(200, json.dumps(sth).encode())
+    return Answer(200, damaged_head(path, log.honest(path)))
 
 
 def signed(log: Any, size: int, root: bytes) -> bytes:
@@ -318,23 +283,9 @@ def bomb() -> bytes:
 
 def everything(log: Any, path: str) -> Fault:
     """Any of the others, at random."""
-    body = log.honest(path)
-    packed = gzip.compress(body, 1)
     if is_head(path) and log.rng.random() < 0.3:
         return bad_signature(log, path)
-    faults: tuple[Fault, ...] = (
-        Answer(log.rng.choice((400, 403, 404, 410, 500, 502, 503, 504))),
-        Answer(429),
-        Answer(429, b"", {b"Retry-After": b"1"}),
-        Answer(200, body[:-1]),
-        Answer(200, packed[:-1], GZIP),
-        Answer(200, b"<html>"),
-        Answer(200, b""),
-        Cut(None),
-        Cut(body[:50]),
-        Stall(body[:50]),
-    )
-    return log.rng.choice(faults)
+    return any_fault(log.rng, log.honest(path), b"1")
 
 
 SHAPES: Final = (b"{}", b"[]", b"null", b'{"entries":null}', b'{"entries":[{}]}', b"\xff", b"[" * 9)

@@ -31,7 +31,8 @@ from certstream_tx.demo.rfc6962 import rfc6962
 from certstream_tx.demo.service import QuietSite
 from certstream_tx.demo.static import static
 from certstream_tx.demo.tree import GrowingTree
-from tests.soak.faults import FAULTS, OUTAGE, Answer, Cut, Fault, Stall
+from tests.ingest.faults import Answer, Cut, Fault, Stall
+from tests.soak.faults import FAULTS, OUTAGE
 
 GROWTH_INTERVAL = 0.1
 """seconds"""

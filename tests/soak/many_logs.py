@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from benchmarks.processes import BIN, Running, listening_port, running, server_command
+from tests.checkout import ROOT
 
 
 @dataclass
@@ -42,8 +43,7 @@ def log_process(
     """``logs``: each with name, kind and fault."""
     spec = json.dumps({"rate": rate, "size": size, "logs": list(logs)})
     command = [str(BIN / "python"), "-m", "tests.soak.faulty_logs", spec]
-    root = Path(__file__).parent.parent.parent
-    with running(["env", f"PYTHONPATH={root}", *command], place, name) as process:
+    with running(["env", f"PYTHONPATH={ROOT}", *command], place, name) as process:
         said = json.loads(process.wait_for(r"\{.*\}\n", 120).group(0))
         yield LogProcess(process, said["port"], said["logs"])
 

@@ -73,6 +73,9 @@ COMMAS_OF_AN_ENTRY: Final = 8
 """There are two: of a page with many more the entries are not read one by one, lest each of its
 bytes becomes one."""
 
+_NOT_DECODED: Final = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+"""what msgspec raises of an answer that is not what it should be"""
+
 T = TypeVar("T")
 
 
@@ -80,7 +83,7 @@ def read_answer(decoder: "msgspec.json.Decoder[T]", body: bytes, call: str) -> T
     """Decode a JSON answer; BadBody when it is not what it should be."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except _NOT_DECODED as error:
         if body[:64].lstrip()[:1] == b"<":
             raise BadBody(f"{call} gave a page for people") from None
         raise BadBody(f"{call}: {error}") from None
@@ -94,7 +97,7 @@ def read_page(body: bytes, most: int) -> tuple[list[Leaf], int]:
     """
     try:
         leaves = PAGE.decode(body).entries
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except _NOT_DECODED:
         return _read_one_by_one(body, most)
     return leaves, len(leaves)
 
@@ -108,10 +111,10 @@ def _read_one_by_one(body: bytes, most: int) -> tuple[list[Leaf], int]:
     for raw in raws[:most]:
         try:
             leaves.append(_LEAF.decode(raw))
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        except _NOT_DECODED:
             try:
                 leaves.append(Leaf(_LEAF_ALONE.decode(raw).leaf_input))
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            except _NOT_DECODED:
                 break
     if not leaves:
         read_answer(PAGE, body, "get-entries")

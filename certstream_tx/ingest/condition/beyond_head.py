@@ -6,6 +6,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
+from certstream_tx.ingest.condition.lasting import Lasting
 from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx.ingest.condition.beyond_head")
@@ -25,15 +26,13 @@ class BeyondHead:
 
     def __init__(self, stats: LogStats, clock: IReactorTime) -> None:
         self._stats = stats
-        self._clock = clock
-        self._since: float | None = None
-        self._looks = 0
+        self._lasting = Lasting(clock, BEYOND_SECONDS, BEYOND_LOOKS)
 
     def seen(self, head: SignedHead) -> None:
         """A head came."""
         stats = self._stats
         if head.size >= stats.position:
-            self._since, self._looks = None, 0
+            self._lasting.over()
             if stats.beyond_head:
                 stats.beyond_head = False
                 log.info(
@@ -42,15 +41,7 @@ class BeyondHead:
                     position=stats.position,
                 )
             return
-        now = self._clock.seconds()
-        if self._since is None:
-            self._since = now
-        self._looks += 1
-        if (
-            self._looks >= BEYOND_LOOKS
-            and now - self._since >= BEYOND_SECONDS
-            and not stats.beyond_head
-        ):
+        if self._lasting.seen() and not stats.beyond_head:
             stats.beyond_head = True
             log.warn(
                 "{log}: nothing can be read: it is to be read on from entry {position}, but has"

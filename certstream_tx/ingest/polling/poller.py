@@ -62,7 +62,7 @@ class LogPoller(Service):
         self._overlap = settings.start_overlap_leaves
         self._catch_up = CatchUp(settings)
         self._budget = budget
-        self._source = Source(log.name, log.url, log.operator, log.log_id_base64, log.kind)
+        self._source = Source.of(log)
         self._outcomes = Outcomes(stats, settings, rng, clock)
         self._heads = HeadWatch(
             log,

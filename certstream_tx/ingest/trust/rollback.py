@@ -7,6 +7,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from certstream_tx.ct.signatures import SignedHead
 from certstream_tx.events import logger
+from certstream_tx.ingest.condition.lasting import Lasting
 from certstream_tx.stats import LogStats
 
 log = logger("certstream_tx.ingest.trust.rollback")
@@ -28,30 +29,20 @@ class Rollback:
         rolled_back: Callable[[SignedHead, SignedHead], None],
     ) -> None:
         self._stats = stats
-        self._clock = clock
         self._rolled_back = rolled_back
-        self._since: float | None = None
-        self._looks = 0
+        self._lasting = Lasting(clock, ROLLBACK_SECONDS, ROLLBACK_LOOKS)
 
     def seen(self, head: SignedHead, verified: SignedHead | None) -> None:
         """A head came; ``verified``: the largest to which the entries led."""
         if verified is None or head.size >= verified.size:
-            self._since, self._looks = None, 0
+            self._lasting.over()
             if self._stats.rolled_back:
                 self._stats.rolled_back = False
                 log.info("{log} has again what it had taken back", log=self._stats.name)
             return
         if head.timestamp <= verified.timestamp:
             return  # an older head, from a cache or a replica: says nothing
-        now = self._clock.seconds()
-        if self._since is None:
-            self._since = now
-        self._looks += 1
-        if (
-            self._looks >= ROLLBACK_LOOKS
-            and now - self._since >= ROLLBACK_SECONDS
-            and not self._stats.rolled_back
-        ):
+        if self._lasting.seen() and not self._stats.rolled_back:
             self._stats.rolled_back = True
             self._stats.rollbacks += 1
             log.error(
@@ -59,7 +50,7 @@ class Rollback:
                 " trees of {size} entries and less, though it had signed one of {verified}, which"
                 " was read",
                 log=self._stats.name,
-                minutes=round((now - self._since) / 60),
+                minutes=round(self._lasting.seconds / 60),
                 size=head.size,
                 verified=verified.size,
             )

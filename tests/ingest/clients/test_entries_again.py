@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from certstream_tx.ct.merkle import leaf_hash
 from certstream_tx.ingest.clients.log_client import LogClient, Served
 from certstream_tx.ingest.http.errors import BadBody, Refused
-from tests.ingest.fronted_log import Answer, FrontedLog
+from tests.ingest.faults import Answer
+from tests.ingest.fronted_log import FrontedLog
 
 
 class AgainCase(SynchronousTestCase):

@@ -11,7 +11,8 @@ from certstream_tx.demo.static import static
 from certstream_tx.ingest.clients.hybrid import MISSING, PAGES_THEN, HybridClient
 from certstream_tx.ingest.http.errors import BadSignature, Refused
 from tests.ingest.fake_log import Follower
-from tests.ingest.fronted_log import Answer, FrontedLog
+from tests.ingest.faults import Answer
+from tests.ingest.fronted_log import FrontedLog
 
 PAGE = 256
 

@@ -8,11 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
-from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.merkle import CompactRange
-from certstream_tx.ct.signatures import SignatureError, SignedHead
+from certstream_tx.ct.signatures import SignatureError
 from certstream_tx.ingest.clients.rfc6962 import MAX_PAGE
 from certstream_tx.ingest.http.fetch import (
     BadBody,
@@ -24,7 +22,9 @@ from certstream_tx.ingest.http.fetch import (
     Throttled,
     Unavailable,
 )
-from tests.ingest.fronted_log import Answer, FrontedLog, Stall
+from tests.ingest.clients.case import ClientCase
+from tests.ingest.faults import Answer, Stall
+from tests.ingest.fronted_log import FrontedLog
 
 ROOT = b64encode(bytes(32)).decode()
 
@@ -38,37 +38,19 @@ def page(*leaves: tuple[bytes, bytes]) -> Answer:
     return Answer(body=json.dumps({"entries": entries}).encode())
 
 
-class ClientCase(SynchronousTestCase):
+class RFC6962Case(ClientCase):
     """A log of 1,000 entries and its client."""
 
     size = 1000
-
-    def setUp(self) -> None:
-        self.start(self.size)
 
     def start(self, size: int, batch_size: int = 256, **resource: Any) -> None:
         self.fake = FrontedLog("rfc6962", size, **resource)
         self.client = self.fake.rfc6962(batch_size)
         self.head = self.fake.head()
 
-    def entries(self, start: int, end: int) -> list[Entry]:
-        return self.successResultOf(self.asking(start, end))
 
-    def asking(self, start: int, end: int) -> "Deferred[list[Entry]]":
-        return Deferred.fromCoroutine(self.client.entries(start, end, self.head))
-
-    def failure(self, asking: "Deferred[Any]", expected: type[FetchError], kind: str) -> Any:
-        error = self.failureResultOf(asking, expected).value
-        self.assertEqual(error.kind, kind)
-        return error
-
-
-class HeadTests(ClientCase):
+class HeadTests(RFC6962Case):
     """get-sth."""
-
-    def ask(self, *answers: Answer) -> "Deferred[SignedHead]":
-        self.fake.front.next.extend(answers)
-        return Deferred.fromCoroutine(self.client.head())
 
     def sth(self, **changed: Any) -> Answer:
         document = {
@@ -81,7 +63,7 @@ class HeadTests(ClientCase):
 
     def test_head(self) -> None:
         """The head of the log, in one request."""
-        self.assertEqual(self.successResultOf(self.ask()), self.head)
+        self.assertEqual(self.successResultOf(self.ask_head()), self.head)
         self.assertEqual(self.fake.asked(), ["ct/v1/get-sth"])
         self.assertEqual(self.fake.stats.requests, 1)
         self.assertFalse(self.fake.stats.errors)
@@ -95,7 +77,7 @@ class HeadTests(ClientCase):
             {"tree_head_signature": b64encode(self.head.signature + b"x").decode()},
             {"tree_head_signature": ""},
         ):
-            self.failure(self.ask(self.sth(**changed)), BadSignature, "bad_signature")
+            self.failure(self.ask_head(self.sth(**changed)), BadSignature, "bad_signature")
         self.assertEqual(self.fake.stats.bad_signatures, 5)
         self.assertEqual(self.fake.stats.errors["bad_signature"], 5)
 
@@ -116,24 +98,26 @@ class HeadTests(ClientCase):
             Answer(body=b"\xff"),
             Answer(body=b'{"a":' + b"[" * 60_000),
         ):
-            self.failure(self.ask(answer), BadBody, "bad_body")
+            self.failure(self.ask_head(answer), BadBody, "bad_body")
         self.assertEqual(self.fake.stats.errors["bad_body"], 13)
-        self.failure(self.ask(Answer(body=b" " * 100_000)), BadBody, "too_large")
+        self.failure(self.ask_head(Answer(body=b" " * 100_000)), BadBody, "too_large")
 
     def test_more_fields(self) -> None:
         """Fields that are not ours to know are passed over."""
-        self.successResultOf(self.ask(self.sth(more={"deep": [[1]]})))
+        self.successResultOf(self.ask_head(self.sth(more={"deep": [[1]]})))
 
     def test_page_for_people(self) -> None:
         """An HTML page with status 200, as front ends send it, is said to be one."""
         answer = Answer(body=b"\n <!DOCTYPE html><title>Just a moment...</title>")
-        self.assertIn("page for people", self.failure(self.ask(answer), BadBody, "bad_body").reason)
+        self.assertIn(
+            "page for people", self.failure(self.ask_head(answer), BadBody, "bad_body").reason
+        )
 
     def test_without_key(self) -> None:
         """The head of a log whose key nobody knows is taken as it is."""
         self.fake.listed = replace(self.fake.listed, key=None, log_id=None)
         self.client = self.fake.rfc6962()
-        head = self.successResultOf(self.ask(self.sth(tree_size=5)))
+        head = self.successResultOf(self.ask_head(self.sth(tree_size=5)))
         self.assertEqual(head.size, 5)
 
     def test_bad_key(self) -> None:
@@ -145,19 +129,19 @@ class HeadTests(ClientCase):
         """An older head of a replica is a head like others."""
         old = self.head
         self.fake.log.add(10)
-        self.assertEqual(self.successResultOf(self.ask()).size, old.size + 10)
-        head = self.successResultOf(self.ask(self.sth()))
+        self.assertEqual(self.successResultOf(self.ask_head()).size, old.size + 10)
+        head = self.successResultOf(self.ask_head(self.sth()))
         self.assertEqual(head, old)
 
     def test_new_log(self) -> None:
         """A log without entries, and one with a single entry."""
         for size in (0, 1):
             self.start(size)
-            self.assertEqual(self.successResultOf(self.ask()).size, size)
+            self.assertEqual(self.successResultOf(self.ask_head()).size, size)
             self.assertIs(self.client.span(size, size), None)
 
 
-class EntriesTests(ClientCase):
+class EntriesTests(RFC6962Case):
     """get-entries."""
 
     def test_entries(self) -> None:
@@ -427,7 +411,7 @@ class EntriesTests(ClientCase):
         self.failure(self.asking(0, 256), BadBody, "bad_body")
 
 
-class RangeTests(ClientCase):
+class RangeTests(RFC6962Case):
     """Starts in mid-tree."""
 
     def range_at(self, start: int) -> "Deferred[CompactRange]":

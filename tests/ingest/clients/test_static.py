@@ -7,10 +7,8 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
 
 from certstream_tx.ct.checkpoint import read_checkpoint, write_checkpoint
-from certstream_tx.ct.entry import Entry
 from certstream_tx.ct.merkle import CompactRange
 from certstream_tx.ct.signatures import SignatureError, SignedHead
 from certstream_tx.ct.tiles import read_data_tile, write_tile_leaf
@@ -26,33 +24,21 @@ from certstream_tx.ingest.http.fetch import (
     Throttled,
     Unavailable,
 )
-from tests.ingest.fronted_log import Answer, FrontedLog, Stall
+from tests.ingest.clients.case import ClientCase
+from tests.ingest.faults import Answer, Stall
+from tests.ingest.fronted_log import FrontedLog
 
 
-class ClientCase(SynchronousTestCase):
+class StaticCase(ClientCase):
     """A log of 700 entries, two tiles and a part of a third, and its client."""
 
     size = 700
-
-    def setUp(self) -> None:
-        self.start(self.size)
 
     def start(self, size: int) -> None:
         self.fake = FrontedLog("tiled", size)
         self.issuers = IssuerCache(self.fake.clock)
         self.client = self.fake.static(issuers=self.issuers)
         self.head = self.fake.head()
-
-    def entries(self, start: int, end: int) -> list[Entry]:
-        return self.successResultOf(self.asking(start, end))
-
-    def asking(self, start: int, end: int) -> "Deferred[list[Entry]]":
-        return Deferred.fromCoroutine(self.client.entries(start, end, self.head))
-
-    def failure(self, asking: "Deferred[Any]", expected: type[FetchError], kind: str) -> Any:
-        error = self.failureResultOf(asking, expected).value
-        self.assertEqual(error.kind, kind)
-        return error
 
     def tiles_asked(self) -> list[str]:
         return [each for each in self.fake.asked() if not each.startswith("issuer/")]
@@ -62,12 +48,8 @@ class ClientCase(SynchronousTestCase):
         self.fake.front.rule = lambda path: answer if part in path else None
 
 
-class HeadTests(ClientCase):
+class HeadTests(StaticCase):
     """The checkpoint."""
-
-    def ask(self, *answers: Answer) -> "Deferred[SignedHead]":
-        self.fake.front.next.extend(answers)
-        return Deferred.fromCoroutine(self.client.head())
 
     def note(self) -> bytes:
         """The checkpoint as the log gives it."""
@@ -81,7 +63,7 @@ class HeadTests(ClientCase):
 
     def test_head(self) -> None:
         """The head of the log, with lines of other keys beside its own."""
-        self.assertEqual(self.successResultOf(self.ask()), self.head)
+        self.assertEqual(self.successResultOf(self.ask_head()), self.head)
         self.assertEqual(self.fake.asked(), ["checkpoint"])
         self.assertEqual(self.fake.stats.requests, 1)
 
@@ -95,15 +77,15 @@ class HeadTests(ClientCase):
             write_checkpoint(checkpoint.origin, 700, bytes(32), checkpoint.signatures),
             write_checkpoint(checkpoint.origin, 700, checkpoint.root, others),
         ):
-            self.failure(self.ask(Answer(body=body)), BadSignature, "bad_signature")
+            self.failure(self.ask_head(Answer(body=body)), BadSignature, "bad_signature")
         self.assertEqual(self.fake.stats.bad_signatures, 3)
 
     def test_shapes(self) -> None:
         """What is no checkpoint is refused."""
         note = self.note()
         for body in (b"", b"<html>", note[:-1], note.replace(b"\n\n", b"\nextension\n\n"), b"\xff"):
-            self.failure(self.ask(Answer(body=body)), BadBody, "bad_body")
-        self.failure(self.ask(Answer(body=note + b"x" * 100_000)), BadBody, "too_large")
+            self.failure(self.ask_head(Answer(body=body)), BadBody, "bad_body")
+        self.failure(self.ask_head(Answer(body=note + b"x" * 100_000)), BadBody, "too_large")
 
     def test_other_origin(self) -> None:
         """An origin that is not the expected one is told of once; the key decides."""
@@ -114,7 +96,7 @@ class HeadTests(ClientCase):
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
         for _ in range(3):
-            self.assertEqual(self.successResultOf(self.ask()), self.head)
+            self.assertEqual(self.successResultOf(self.ask_head()), self.head)
         told = [each for each in told if each.get("log_namespace") == "certstream_tx.static"]
         self.assertEqual(len(told), 1)
         self.assertEqual(told[0]["expected"], "another.example/log")
@@ -124,7 +106,7 @@ class HeadTests(ClientCase):
         self.fake.listed = replace(self.fake.listed, key=None, log_id=None)
         self.client = self.fake.static()
         body = self.note().replace(b"\n700\n", b"\n701\n")
-        self.assertEqual(self.successResultOf(self.ask(Answer(body=body))).size, 701)
+        self.assertEqual(self.successResultOf(self.ask_head(Answer(body=body))).size, 701)
 
     def test_bad_key(self) -> None:
         """A key that cannot be used is an error at once."""
@@ -132,7 +114,7 @@ class HeadTests(ClientCase):
         self.assertRaises(SignatureError, self.fake.static)
 
 
-class SpanTests(ClientCase):
+class SpanTests(StaticCase):
     """What is worth asking for."""
 
     def look(self) -> SignedHead:
@@ -192,7 +174,7 @@ class SpanTests(ClientCase):
         self.assertEqual(self.client.span(512, 700), 700)
 
 
-class EntriesTests(ClientCase):
+class EntriesTests(StaticCase):
     """Data tiles."""
 
     def test_full_tile(self) -> None:
@@ -336,7 +318,7 @@ class EntriesTests(ClientCase):
         self.assertEqual(self.fake.clock.getDelayedCalls(), [])
 
 
-class MissingIssuerTests(ClientCase):
+class MissingIssuerTests(StaticCase):
     """Issuers that cannot be had."""
 
     def test_not_found(self) -> None:
@@ -407,7 +389,7 @@ class MissingIssuerTests(ClientCase):
         self.assertEqual(len(self.issuers), 0)
 
 
-class RangeTests(ClientCase):
+class RangeTests(StaticCase):
     """Starts in mid-tree."""
 
     def range_at(self, start: int) -> "Deferred[CompactRange]":

@@ -31,7 +31,8 @@ from certstream_tx.ingest.http.fetch import (
 from certstream_tx.ingest.http.gzip_stream import gunzip
 from certstream_tx.ingest.http.http_client import _NoCookies
 from certstream_tx.ingest.turns import Turns
-from tests.ingest.fronted_log import Answer, Front, Stall, pieces
+from tests.ingest.faults import Answer, Stall
+from tests.ingest.fronted_log import Front, pieces
 
 URL = "https://log.example/2026/x"
 GZIP = {b"Content-Encoding": b"gzip"}

@@ -9,7 +9,7 @@ from certstream_tx.ingest.poll_settings import PollSettings
 from certstream_tx.ingest.polling.gap_filling import AGAIN
 from certstream_tx.ingest.polling.ranges import GIVE_UP_SECONDS
 from tests.ingest.fake_log import Follower, events
-from tests.ingest.fronted_log import Answer, Stall
+from tests.ingest.faults import Answer, Stall
 from tests.ingest.polling.test_poller_faults import SIZE, Fault, FaultCase
 
 START = SIZE - 700

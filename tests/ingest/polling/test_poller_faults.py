@@ -9,7 +9,6 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -25,21 +24,10 @@ from certstream_tx.demo.log import Kind
 from certstream_tx.ingest.poll_settings import PollSettings
 from tests.demo.http import ask
 from tests.ingest.fake_log import Follower, events
-from tests.ingest.fronted_log import Answer, Front, FrontedLog, Stall
+from tests.ingest.faults import GZIP, Answer, Cut, Fault, Stall, any_fault, damaged_head
+from tests.ingest.fronted_log import Front, FrontedLog
 
 SIZE = 1000
-GZIP = {b"Content-Encoding": b"gzip"}
-
-
-@dataclass
-class Cut:
-    """An answer whose connection dies after this much of it; without a head when None."""
-
-    body: bytes | None = b""
-    headers: dict[bytes, bytes] = field(default_factory=lambda: {b"Content-Length": b"100000"})
-
-
-Fault = Answer | Stall | Cut | None
 
 
 class _CutResource(Resource):
@@ -108,6 +96,10 @@ class FaultCase(SynchronousTestCase):
     def honest(self, path: str) -> bytes:
         """What the log itself would answer now."""
         return ask(self, self.front.behind, path).body
+
+    def damaged_head(self) -> bytes:
+        """A head whose size is not the one that was signed."""
+        return damaged_head(self.head, self.honest(self.head))
 
     def client(self) -> Any:
         """The client for this kind of log."""
@@ -373,24 +365,9 @@ class BothKinds:
         """Every fault there is, at random, in two answers of five."""
 
         def fault(path: str) -> Fault:
-            body = self.honest(path)
-            packed = gzip.compress(body)
             if path == self.head and self.rng.random() < 0.3:
                 return Answer(200, self.damaged_head())
-            return self.rng.choice(
-                (
-                    Answer(self.rng.choice((400, 403, 404, 410, 500, 502, 503, 504))),
-                    Answer(429),
-                    Answer(429, b"", {b"Retry-After": b"3"}),
-                    Answer(200, body[:-1]),
-                    Answer(200, packed[:-1], GZIP),
-                    Answer(200, b"<html>"),
-                    Answer(200, b""),
-                    Cut(None),
-                    Cut(body[:50]),
-                    Stall(body[:50]),
-                )
-            )
+            return any_fault(self.rng, self.honest(path), b"3")
 
         self.misbehave(fault, share=0.4)
         self.read_all(1200, late=True)
@@ -402,12 +379,6 @@ class RFC6962FaultTests(BothKinds, FaultCase):
     kind = "rfc6962"
     head = "ct/v1/get-sth"
     entries = "ct/v1/get-entries"
-
-    def damaged_head(self) -> bytes:
-        """A head whose size is not the one that was signed."""
-        sth = json.loads(self.honest(self.head))
-        sth["tree_size"] += 1
-        return json.dumps(sth).encode()
 
     def page(self, path: str, change: Callable[[list[Any]], object]) -> Answer:
         """The page that was asked for, changed."""
@@ -555,12 +526,6 @@ class StaticFaultTests(BothKinds, FaultCase):
     kind = "tiled"
     head = "checkpoint"
     entries = "tile/data/"
-
-    def damaged_head(self) -> bytes:
-        """A checkpoint whose size is not the one that was signed."""
-        lines = self.honest(self.head).split(b"\n")
-        lines[1] = b"%d" % (int(lines[1]) + 1)
-        return b"\n".join(lines)
 
     def test_tiles_come_late(self) -> None:
         """A cache may not have the tiles that a checkpoint promises, for a while."""

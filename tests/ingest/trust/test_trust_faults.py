@@ -27,9 +27,9 @@ from certstream_tx.ingest.trust.verification import Verification
 from certstream_tx.message.documents import build_message
 from certstream_tx.stats import LogStats
 from tests.ingest.fake_log import Follower, events
-from tests.ingest.fronted_log import Answer
+from tests.ingest.faults import Answer, Fault
 from tests.ingest.polling.test_lost_entries import LostCase
-from tests.ingest.polling.test_poller_faults import SIZE, Fault
+from tests.ingest.polling.test_poller_faults import SIZE
 from tests.ingest.trust.test_verification import Verdicts
 
 START = SIZE - 700
@@ -179,12 +179,6 @@ class RFC6962TrustTests(BothKinds, TrustCase):
     head = "ct/v1/get-sth"
     entries = "ct/v1/get-entries"
 
-    def damaged_head(self) -> bytes:
-        """A head whose size is not the one that was signed."""
-        sth = json.loads(self.honest(self.head))
-        sth["tree_size"] += 1
-        return json.dumps(sth).encode()
-
     def changing(self, index: int, change: Callable[[Any], None]) -> Callable[[str], Fault]:
         """Answer with pages in which one entry was changed."""
 
@@ -314,12 +308,6 @@ class StaticTrustTests(BothKinds, TrustCase):
     kind = "tiled"
     head = "checkpoint"
     entries = "tile/data/"
-
-    def damaged_head(self) -> bytes:
-        """A checkpoint whose size is not the one that was signed."""
-        lines = self.honest(self.head).split(b"\n")
-        lines[1] = b"%d" % (int(lines[1]) + 1)
-        return b"\n".join(lines)
 
     def changed(self, path: str) -> bytes:
         """A tile of which one bit of a certificate is another one."""
